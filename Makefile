@@ -1,0 +1,53 @@
+# Needs make, Python 3.11 or newer with venv, and nothing else: PostgreSQL comes from a wheel.
+# DATABASE_URL=postgresql://... uses another server.
+
+PYTHON ?= python3
+TICKETS ?= 200000
+SERVE ?= 1
+ARGS ?=
+
+VENV_PYTHON := .venv/bin/python
+WITH_POSTGRES := $(VENV_PYTHON) -m scripts.with_postgres
+PYTEST := $(VENV_PYTHON) -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help environment test demo lint format matrix bench clean
+
+help: ## Print this list.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+environment:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$(PYTHON) is missing or older than Python 3.11. Name another: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m scripts.environment .venv
+
+# Twice, since psycopg can bind parameters in the client or in the server; the coverage counted is that of both.
+test: environment ## Run the tests with both ways of binding, with coverage. ARGS="-k name" chooses.
+	@$(WITH_POSTGRES) -- sh -ec '\
+	  $(PYTEST) --cov --cov-report= --cov-fail-under=0 $(ARGS); \
+	  SERVER_SIDE_BINDING=1 $(PYTEST) --cov --cov-append $(ARGS)'
+
+demo: environment ## Load the example project, compare, serve it. TICKETS=2100000, SERVE=0 to end after the table.
+	@$(WITH_POSTGRES) --keep demo -- $(VENV_PYTHON) example_project/manage.py demo \
+	  --tickets $(TICKETS) $(if $(filter 0 no false,$(SERVE)),--no-serve,--serve)
+
+lint: environment ## Check style, format, types and the direction of imports.
+	@$(VENV_PYTHON) -m ruff check
+	@$(VENV_PYTHON) -m ruff format --check
+	@$(VENV_PYTHON) -m mypy
+	@.venv/bin/lint-imports
+
+format: environment ## Put the code into its format.
+	@$(VENV_PYTHON) -m ruff check --fix
+	@$(VENV_PYTHON) -m ruff format
+
+matrix: environment ## Test every supported pair of Python and Django found on this machine.
+	@$(WITH_POSTGRES) -- $(VENV_PYTHON) -m scripts.matrix
+
+bench: environment ## Measure: every script in benchmarks/.
+	@$(WITH_POSTGRES) -- sh -ec 'for script in benchmarks/[a-z]*.py; do PYTHONPATH=. $(VENV_PYTHON) "$$script"; done'
+
+clean: ## Remove the environments, caches, and what the embedded servers kept.
+	@$(PYTHON) -m scripts.with_postgres --remove
+	rm -rf .venv .venv.lock .venvs .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache \
+	  build dist *.egg-info

@@ -1,0 +1,181 @@
+"""The ORM's way against the report's way: time, scans of the fact table, and whether the rows are the same."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from operator import itemgetter
+from typing import Any
+
+from django.db import DatabaseError, connection
+
+from example_project.statements import Statement, recorded
+
+RUNS = 3
+SLOW = 3.0  # seconds; what takes longer is run once
+LIMIT = 20.0  # seconds after which a statement is stopped
+TOLERANCE = 1e-9  # relative: the ORM's averages are floats where the report has exact numbers
+
+Row = tuple[Any, ...]
+_STOPPED = "57014"  # SQLSTATE query_canceled
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The same question asked in two ways. The first value of a row identifies it."""
+
+    label: str
+    fact_table: str
+    orm: Callable[[], Iterable[Row]]
+    report: Callable[[], Iterable[Row]]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One way of asking. ``rows`` and ``scans`` are None when it was stopped at the limit."""
+
+    milliseconds: float
+    rows: list[Row] | None = None
+    scans: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Both ways of asking a question, and the first pair of rows that differ, if any do."""
+
+    question: Question
+    orm: Measured
+    report: Measured
+    difference: tuple[Row | None, Row | None] | None = None
+
+
+def compare(question: Question) -> Comparison:
+    """Ask in both ways, best of three runs each."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, false)", [f"{LIMIT:.0f}s"])
+    try:
+        orm, report = (measure(ask, question.fact_table) for ask in (question.orm, question.report))
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("RESET statement_timeout")
+    difference = first_difference(orm.rows, report.rows) if orm.rows is not None and report.rows is not None else None
+    return Comparison(question, orm, report, difference)
+
+
+def measure(ask: Callable[[], Iterable[Row]], fact_table: str) -> Measured:
+    """Return the best time, the rows sorted, and the scans as EXPLAIN ANALYZE counts them."""
+    best = math.inf
+    rows: list[Row] = []
+    try:
+        for _ in range(RUNS):
+            started = time.perf_counter()
+            rows = list(ask())
+            best = min(best, time.perf_counter() - started)
+            if best > SLOW:
+                break
+        with recorded() as statements:
+            list(ask())
+        scans = sum(count_scans(_plan(statement), fact_table) for statement in statements)
+    except DatabaseError as error:
+        if getattr(error.__cause__, "sqlstate", None) != _STOPPED:
+            raise
+        return Measured(LIMIT * 1000)
+    return Measured(best * 1000, sorted(rows, key=itemgetter(0)), scans)
+
+
+def count_scans(plan: dict[str, Any], table: str, processes: int = 1) -> int:
+    """Return how often an executed plan went to a table, by a scan of it or of its indexes.
+
+    A SubPlan counts once per loop. A parallel scan counts once, although each process reports a loop of its own.
+    """
+    if plan["Node Type"] in ("Gather", "Gather Merge"):
+        processes = 1 + plan.get("Workers Launched", 0)
+    count = 0
+    if plan.get("Relation Name") == table:
+        loops = int(plan["Actual Loops"])
+        count = math.ceil(loops / processes) if plan["Parallel Aware"] else loops
+    return count + sum(count_scans(child, table, processes) for child in plan.get("Plans", ()))
+
+
+def first_difference(left: Sequence[Row], right: Sequence[Row]) -> tuple[Row | None, Row | None] | None:
+    """Return the first pair of rows that differ, None when all are the same; numbers within ``TOLERANCE``."""
+    for one, other in zip(left, right, strict=False):
+        if len(one) != len(other) or not all(map(_same, one, other)):
+            return one, other
+    if len(left) == len(right):
+        return None
+    shorter = min(len(left), len(right))
+    return next(iter(left[shorter:]), None), next(iter(right[shorter:]), None)
+
+
+def _same(one: object, other: object) -> bool:
+    if isinstance(one, (int, float, Decimal)) and isinstance(other, (int, float, Decimal)):
+        return math.isclose(one, other, rel_tol=TOLERANCE)
+    return one == other
+
+
+def _plan(statement: Statement) -> dict[str, Any]:
+    with connection.cursor() as cursor:
+        # Without TIMING: reading the clock at each row would slow the plan down, and only the loops are wanted.
+        cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {statement.sql}", statement.params)
+        (output,) = cursor.fetchone()
+    plans: list[dict[str, Any]] = json.loads(output) if isinstance(output, str) else output
+    plan: dict[str, Any] = plans[0]["Plan"]
+    return plan
+
+
+# -- the table on the terminal
+
+_COLUMNS = "{:<62} {:>8} {:>9} {:>7}  {:>12}  {}"
+
+
+def table(comparisons: Iterable[Comparison]) -> str:
+    """Return the comparisons as lines of text of one width."""
+    head = _COLUMNS.format("question, and the ORM's way", "ORM ms", "report ms", "ratio", "scans", "same rows")
+    return "\n".join([head, "-" * len(head), *map(_line, comparisons)])
+
+
+def _line(comparison: Comparison) -> str:
+    orm, report = comparison.orm, comparison.report
+    stopped = orm.rows is None
+    more = "> " if stopped else ""
+    ratio = orm.milliseconds / report.milliseconds
+    return _COLUMNS.format(
+        comparison.question.label,
+        f"{more}{_number(orm.milliseconds)}",
+        _number(report.milliseconds),
+        f"{more}{_number(ratio)}",
+        f"{_count(orm.scans)} -> {_count(report.scans)}",
+        "stopped" if stopped or report.rows is None else "no" if comparison.difference else "yes",
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+
+
+def _count(scans: int | None) -> str:
+    return "?" if scans is None else f"{scans:,}"
+
+
+def notes(comparisons: Iterable[Comparison]) -> str:
+    """Return what the table cannot say: how it was measured, and which rows differ."""
+    lines = [
+        "",
+        f"Time: all rows fetched, best of {RUNS}; over {SLOW:.0f} s it is run once, and stopped at {LIMIT:.0f} s.",
+        "Scans: how often the plan went to the fact table or to its indexes, by EXPLAIN ANALYZE.",
+        f"Same rows: compared as sorted lists, numbers to {TOLERANCE:g} of their size.",
+    ]
+    for comparison in comparisons:
+        if comparison.difference:
+            orm, report = (_row(row) for row in comparison.difference)
+            lines.append(f"{comparison.question.label.strip()}: the rows differ; ORM {orm}, report {report}.")
+    return "\n".join(lines)
+
+
+def _row(row: Row | None) -> str:
+    return "no row" if row is None else f"({', '.join(map(str, row))})"

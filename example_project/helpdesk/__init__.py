@@ -1,0 +1,1 @@
+"""Departments, employees, tickets and invoices: synthetic, of any size."""

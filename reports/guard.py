@@ -1,0 +1,79 @@
+"""Every statement that holds a report runs read only and under a timeout.
+
+One ``execute_wrapper`` on each PostgreSQL connection knows a report by its tag, also when it stands inside another
+model's query, a union, a subquery or an aggregate. For Django a report is one query: the guard's own statements go to
+the driver's connection. In autocommit the statement has a transaction of its own, inside a transaction a savepoint;
+both are rolled back, see ``reports.transactions``. Server-side cursors outlive the statement, see ``reports.cursors``.
+
+Read only is a seat belt and no boundary: give reports a database role that may only read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from reports import conf, source
+from reports.cursors import ReportCursor, declare
+from reports.execution import Execution
+from reports.transactions import rolled_back
+
+_MARK = "/* report="
+_TAG = re.compile(r"/\* report=([\w.]+) \*/")
+_QUERY = re.compile(r"(?:\s|\(|/\*.*?\*/|--[^\n]*\n)*(?:select|with|explain|values|table)\b", re.IGNORECASE | re.DOTALL)
+# pg_stat_activity shows the first 1024 bytes of a statement (track_activity_query_size).
+_SHOWN = 900
+
+_Execute = Callable[..., Any]
+
+
+def guard(execute: _Execute, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+    """Run a statement, guarded when it reads a report: an ``execute_wrapper``.
+
+    Raises:
+        QueryTimeout: It ran into the timeout of its report, or the longest of its reports.
+        QueryError: PostgreSQL refused it, or the connection was lost. The caller's transaction can go on.
+    """
+    if many or not isinstance(sql, str) or _MARK not in sql or not _QUERY.match(sql):
+        return execute(sql, params, many, context)
+    connection = context["connection"]
+    connection.validate_no_broken_transaction()
+    wrapper = context["cursor"]
+    reports = tuple(dict.fromkeys(_TAG.findall(sql)))
+    execution = Execution(connection, wrapper.cursor, reports, sql, max(map(_timeout, reports)))
+    if sql.index(_MARK) > _SHOWN:
+        sql = f"{source.tag(reports[0])} {sql}"
+    if isinstance(wrapper.cursor, psycopg.ServerCursor):
+        with execution.errors():
+            result = declare(execution, lambda: execute(sql, params, many, context))
+        wrapper.cursor = ReportCursor(wrapper.cursor, execution)
+        return result
+    with execution.errors(), rolled_back(execution):
+        result = execute(sql, params, many, context)
+    execution.finished(wrapper.cursor.rowcount)
+    return result
+
+
+def install(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+    """Put the guard on a PostgreSQL connection: a receiver of ``connection_created``.
+
+    It comes first in the list, so that wrappers of the project see the statement as Django sends it.
+    """
+    if connection.vendor == "postgresql" and guard not in connection.execute_wrappers:
+        connection.execute_wrappers.insert(0, guard)
+
+
+def install_on_open_connections() -> None:
+    """Put the guard on the connections that this thread has already opened."""
+    for connection in connections.all(initialized_only=True):
+        install(connection)
+
+
+def _timeout(report: str) -> float:
+    entry = source.seen.get(report)
+    return (entry.timeout if entry else None) or conf.timeout()

@@ -1,0 +1,114 @@
+"""Template names to files: ``helpdesk/department_tickets.sql``.
+
+Searched in this order: ``<app>/sql/<app_label>/`` of every installed app, the folders of
+``REPORTS["TEMPLATE_DIRS"]``, this package's own ``sql/``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import jinja2
+from django.apps import apps
+
+from reports import conf
+from reports.errors import TemplateError, TemplateNotFound, near
+from reports.header import Header, parse_header
+
+_NAME = re.compile(r"[\w-]+(?:/[\w-]+(?:\.[\w-]+)*)*\.sql$")
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A template file: its name, place, header, and its text with the header's lines made empty.
+
+    The lines stay, so that a line of ``source`` is the same line of the file.
+    """
+
+    name: str
+    path: Path
+    header: Header
+    source: str
+
+
+def find_template(name: str) -> Template:
+    """Return the template of that name, read anew when its file has changed.
+
+    Raises:
+        TemplateNotFound: No folder has it, or the name is not a relative ``folder/file.sql``.
+        TemplateError: Its header is not of the grammar, or it is not UTF-8.
+    """
+    if _NAME.match(name):
+        for folder, label in _folders():
+            path = folder / name
+            if (label is None or name.startswith(f"{label}/")) and path.is_file():
+                return _read(name, path, path.stat().st_mtime_ns)
+    raise TemplateNotFound(f"there is no template {name!r}.{near(name, template_names())}")
+
+
+def template_names() -> list[str]:
+    """Return the names of every template that can be found, sorted."""
+    return sorted({name for folder, label in _folders() for name in _names_in(folder, label)})
+
+
+def app_template_names(label: str) -> list[str]:
+    """Return the names of the templates in one app's ``sql/<app_label>/``, sorted."""
+    return sorted(_names_in(Path(apps.get_app_config(label).path, "sql"), label))
+
+
+def package_folder() -> Path:
+    """Return the folder of this package's own templates.
+
+    A wheel has it inside the package (``reports/sql``); an editable install and a bare clone have it beside the
+    package. This is the only place that knows.
+    """
+    package = Path(__file__).parent
+    inside = package / "sql"
+    return inside if inside.is_dir() else package.parent / "sql"
+
+
+class JinjaLoader(jinja2.BaseLoader):
+    """Gives Jinja the templates by the same names, for includes and imports."""
+
+    def get_source(self, environment: jinja2.Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        try:
+            found = find_template(template)
+        except TemplateNotFound as error:
+            raise jinja2.TemplateNotFound(template) from error  # as "include … ignore missing" expects
+        changed = found.path.stat().st_mtime_ns
+
+        def is_current() -> bool:
+            return found.path.is_file() and found.path.stat().st_mtime_ns == changed
+
+        return found.source, str(found.path), is_current
+
+
+@lru_cache(maxsize=1024)
+def _read(name: str, path: Path, changed: int) -> Template:
+    try:
+        source = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TemplateError.at(str(path), None, f"not UTF-8: {error.reason} at byte {error.start}.") from error
+    if "\0" in source:
+        raise TemplateError.at(str(path), source[: source.index("\0")].count("\n") + 1, "holds a NUL character.")
+    header = parse_header(source, str(path))
+    lines = source.splitlines(keepends=True)
+    return Template(name, path, header, "\n" * header.lines + "".join(lines[header.lines :]))
+
+
+def _folders() -> Iterator[tuple[Path, str | None]]:
+    """Yield (folder, label): with a label, only the sub-folder of that name counts."""
+    for config in apps.get_app_configs():
+        yield Path(config.path, "sql"), config.label
+    for folder in conf.template_dirs():
+        yield folder, None
+    yield package_folder(), None
+
+
+def _names_in(folder: Path, label: str | None) -> Iterator[str]:
+    for path in (folder / label if label else folder).rglob("*.sql"):
+        yield path.relative_to(folder).as_posix()

@@ -1,0 +1,119 @@
+"""Templates to queries: the only place where text becomes SQL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import NoReturn
+
+import jinja2
+from django.db import DEFAULT_DB_ALIAS, DatabaseError
+
+from reports import binding
+from reports.binding import Render
+from reports.environment import ALLOWED_FILTERS, UNNAMED, environment
+from reports.errors import TemplateError, TemplateNotFound, listed, near
+from reports.loader import template_names
+from reports.statement import BOUND, Lines, Malformed, build_statement, unmark
+
+_VALUE_MARK = re.compile("\0(\\d+)\\.(\\d+)\0")
+_UNKNOWN_FILTER = re.compile(r"No filter named '(\w+)'")
+_UNDEFINED_NAME = re.compile(r"'(\w+)' is undefined")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One SQL statement for the driver: ``%s`` for each parameter, every other ``%`` doubled.
+
+    ``lines`` says which template line a place in ``sql`` came from; it does not take part in equality.
+    """
+
+    sql: str
+    params: tuple[object, ...]
+    lines: Lines = field(default=Lines(), repr=False, compare=False)
+
+
+def render(name: str, context: Mapping[str, object], *, using: str = DEFAULT_DB_ALIAS) -> Query:
+    """Return the query of a named template. No database is asked.
+
+    Args:
+        name: As ``find_template`` takes it: ``"helpdesk/department_tickets.sql"``.
+        context: The values by name. Plain Python values; a QuerySet becomes a sub-select for the alias ``using``.
+
+    Raises:
+        TemplateNotFound: The template, or one it includes, does not exist.
+        TemplateError: The template is not valid, uses an undefined name, or does not come to one statement.
+    """
+    try:
+        template = environment().get_template(name)
+    except jinja2.TemplateError as error:
+        _refuse(error, context)
+    return _render(template, context, using)
+
+
+def render_string(source: str, context: Mapping[str, object], *, using: str = DEFAULT_DB_ALIAS) -> Query:
+    """Return the query of a template given as text; see ``render``."""
+    try:
+        template = environment().from_string(source)
+    except jinja2.TemplateError as error:
+        _refuse(error, context)
+    return _render(template, context, using)
+
+
+def _render(template: jinja2.Template, context: Mapping[str, object], using: str) -> Query:
+    rendering = Render(using)
+    token = binding.current.set(rendering)
+    try:
+        text = template.render(context)
+    except DatabaseError:  # a template that evaluated a QuerySet
+        raise
+    except Exception as error:
+        _refuse(error, context)
+    finally:
+        binding.current.reset(token)
+    # split() gives text, render number, index, text, … : faster than one call of a function for each mark.
+    pieces = _VALUE_MARK.split(text)
+    if set(pieces[1::3]) - {str(rendering.number)}:
+        raise TemplateError("SQL text kept from another rendering was used; import it 'with context'.")
+    params = tuple([rendering.values[int(index)] for index in pieces[2::3]])
+    text = BOUND.join(pieces[::3])
+    try:
+        statement = build_statement(text)
+    except Malformed as error:
+        place = unmark(text)[1].at(error.offset) or (None, None)
+        raise TemplateError.at(*place, f"{error}.") from None
+    return Query(statement.sql, params, statement.lines)
+
+
+def _refuse(error: Exception, context: Mapping[str, object]) -> NoReturn:
+    """Raise the TemplateError for what went wrong in a template, with its file and line."""
+    if isinstance(error, TemplateError) and error.file:
+        raise error
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        unknown = _UNKNOWN_FILTER.match(error.message or "")
+        known = f" (allowed: {listed(ALLOWED_FILTERS)}).{near(unknown[1], ALLOWED_FILTERS)}" if unknown else "."
+        message = str(error.message).rstrip(".")
+        raise TemplateError.at(error.filename or UNNAMED, error.lineno, message + known) from error
+    file, line = _last_template_line(error.__traceback__)
+    if isinstance(error, jinja2.UndefinedError):
+        name = _UNDEFINED_NAME.match(str(error.message))
+        known = f" (the template has: {listed(context)}).{near(name[1], context)}" if name else "."
+        raise TemplateError.at(file, line, f"{error.message}{known}") from None
+    if isinstance(error, jinja2.TemplateNotFound):
+        missing = str(error.name)
+        raise TemplateNotFound.at(file, line, f"there is no template {missing!r}.{near(missing, template_names())}")
+    if isinstance(error, TemplateError):
+        raise type(error).at(file, line, str(error)) from None
+    raise TemplateError.at(file, line, f"{type(error).__name__}: {error}") from error
+
+
+def _last_template_line(traceback: TracebackType | None) -> tuple[str | None, int | None]:
+    found: tuple[str | None, int | None] = (None, None)
+    while traceback:
+        file = traceback.tb_frame.f_code.co_filename
+        if file == UNNAMED or file.endswith(".sql"):  # Jinja gives its frames the template's file and line
+            found = file, traceback.tb_lineno
+        traceback = traceback.tb_next
+    return found

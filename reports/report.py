@@ -1,0 +1,201 @@
+"""A report: a template, its parameters and its rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from django import forms
+from django.apps import apps
+from django.db import DEFAULT_DB_ALIAS, models, router
+from django.db.models.signals import pre_delete, pre_save
+
+from reports import rendering
+from reports.describe import describe_columns
+from reports.environment import environment
+from reports.errors import TemplateError, listed
+from reports.header import Column, Header
+from reports.loader import Template, find_template
+from reports.param_fields import build_form
+from reports.params import bound_form, clean_params
+from reports.row_models import build_row_model
+from reports.rows import Rows
+from reports.source import TemplateSource
+
+_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+class Report:
+    """A named SQL template as a class; its result is a QuerySet.
+
+    Subclasses in an app's ``reports.py`` are registered as ``app_label.snake_case``. Each attribute has a
+    ``get_<attribute>()``, which a subclass may override.
+    """
+
+    # What is declared.
+    template: ClassVar[str] = ""
+    name: ClassVar[str] = ""
+    model: ClassVar[type[models.Model] | None] = None
+    ordering: ClassVar[Sequence[str]] = ()
+    timeout: ClassVar[float | None] = None
+    Params: ClassVar[type[forms.Form] | None] = None
+
+    # The row model made from the header, with the template it was made from.
+    _made: ClassVar[tuple[Template, type[models.Model]] | None] = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._made = None
+        if isinstance(cls.ordering, str):
+            raise TypeError(f"{cls.__qualname__}.ordering is {cls.ordering!r}; it must be a list of names.")
+        if cls.model is not None:
+            if cls.model._meta.managed:
+                raise TypeError(f"{cls.__qualname__}.model is {cls.model.__name__}, whose Meta must say managed = False.")
+            pre_save.connect(_refuse_save, sender=cls.model, dispatch_uid="reports.save")
+            pre_delete.connect(_refuse_delete, sender=cls.model, dispatch_uid="reports.delete")
+
+    def __init__(self, *, user: Any = None, using: str | None = None) -> None:
+        """Take the user that ``get_context()`` may ask, and the database alias; None asks the routers."""
+        self.user = user
+        self.using = using
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.get_name()}>"
+
+    # Running.
+
+    def run(self, params: Mapping[str, Any] | None = None) -> Rows:
+        """Return the rows, lazily: nothing runs until they are read.
+
+        Args:
+            params: A mapping from code, whose keys must all be parameters; or a QueryDict, whose other keys are left
+                to paging and tracking. An absent parameter has its field's ``initial``.
+
+        Raises:
+            ParamsError: Every wrong parameter, by name.
+            TemplateError: The template cannot be rendered; names file and line.
+        """
+        template = self.get_template()
+        timeout = self.timeout if self.timeout is not None else template.header.timeout
+        source = TemplateSource(self.get_name(), self._query(template, params), timeout)
+        model = self._row_model(template, source)
+        return Rows.of(source, model, ordering=self.get_ordering(), using=self.using)
+
+    def query(self, params: Mapping[str, Any] | None = None) -> rendering.Query:
+        """Return the SQL and its parameters, without a database; see ``run``."""
+        return self._query(self.get_template(), params)
+
+    def form(self, data: Mapping[str, Any] | None = None) -> forms.Form:
+        """Return the form of the parameters for a page: bound to data, or unbound."""
+        form_class = self.get_form_class()
+        return form_class() if data is None else bound_form(form_class, data)
+
+    def get_context(self) -> Mapping[str, object]:
+        """Return what the template sees besides the parameters; QuerySets become sub-selects. For subclasses."""
+        return {}
+
+    # What is declared, read.
+
+    @classmethod
+    def get_name(cls) -> str:
+        """Return ``app_label.snake_case``, or the ``name`` that is set."""
+        if not cls.__dict__.get("name"):
+            config = apps.get_containing_app_config(cls.__module__)
+            label = config.label if config else cls.__module__.partition(".")[0]
+            cls.name = f"{label}.{_WORD.sub('_', cls.__name__).lower()}"
+        return cls.name
+
+    @classmethod
+    def get_title(cls) -> str:
+        """Return the first line of the docstring, else of the header's ``doc``, else the name."""
+        doc = cls.__doc__ if cls.__dict__.get("__doc__") else cls.get_header().doc
+        return (doc or cls.get_name()).strip().splitlines()[0]
+
+    @classmethod
+    def get_template(cls) -> Template:
+        """Return the template, read anew when its file has changed."""
+        return find_template(cls.template)
+
+    @classmethod
+    def get_header(cls) -> Header:
+        """Return the template's header."""
+        return cls.get_template().header
+
+    @classmethod
+    def get_ordering(cls) -> tuple[str, ...]:
+        """Return the default ordering: the class's, else the header's."""
+        return tuple(cls.ordering) or cls.get_header().ordering
+
+    @classmethod
+    def get_form_class(cls) -> type[forms.Form]:
+        """Return the form of the parameters: the class's ``Params``, else one made from the header's ``param:`` lines.
+
+        Raises:
+            TemplateError: Both declare parameters, or a parameter has the name of a template function.
+        """
+        template = cls.get_template()
+        file, declared = str(template.path), template.header.params
+        if cls.Params is not None and declared:
+            raise TemplateError.at(
+                file, None, f"parameters are declared twice, here and in {cls.__qualname__}.Params; keep one of them."
+            )
+        form_class = cls.Params or build_form(declared, file=file)
+        taken = sorted(set(form_class.base_fields) & set(environment().globals))
+        if taken:
+            raise TemplateError.at(file, None, f"parameters may not have the names of functions: {listed(taken)}.")
+        return form_class
+
+    @classmethod
+    def get_columns(cls) -> tuple[Column, ...]:
+        """Return the declared columns, none when the report has a ``model`` or declares nothing."""
+        return cls.get_header().columns
+
+    @classmethod
+    def get_row_model(cls) -> type[models.Model] | None:
+        """Return the class of the rows; None when nothing declares it and no query has been described yet."""
+        template = cls.get_template()
+        if cls.model is not None:
+            return cls.model
+        if cls._made is None or cls._made[0] is not template:
+            if not template.header.columns:
+                return None
+            cls._make_row_model(template, template.header.columns)
+        return cls._made[1] if cls._made else None
+
+    # Inside.
+
+    def _query(self, template: Template, params: Mapping[str, Any] | None) -> rendering.Query:
+        cleaned = clean_params(self.get_form_class(), params or {}, report=self.get_name())
+        context = self.get_context()
+        both = sorted(set(cleaned) & set(context))
+        if both:
+            raise TemplateError.at(
+                str(template.path), None, f"get_context() of {type(self).__name__} gives names of parameters: {listed(both)}."
+            )
+        return rendering.render(template.name, {**cleaned, **context}, using=self._alias())
+
+    def _alias(self) -> str:
+        """Return the database alias that sub-selects are compiled for."""
+        model = self.get_row_model()
+        return self.using or (router.db_for_read(model) if model else DEFAULT_DB_ALIAS)
+
+    def _row_model(self, template: Template, source: TemplateSource) -> type[models.Model]:
+        model = self.get_row_model()
+        if model is None:
+            model = self._make_row_model(template, describe_columns(source, using=self._alias()))
+        return model
+
+    @classmethod
+    def _make_row_model(cls, template: Template, columns: Sequence[Column]) -> type[models.Model]:
+        model = build_row_model(cls.get_name(), columns, ordering=cls.get_ordering(), file=str(template.path))
+        cls._made = template, model
+        return model
+
+
+def _refuse_save(sender: type[models.Model], **kwargs: Any) -> None:
+    raise TypeError(f"save() is not possible: {sender.__name__} is a row of a report, read only.")
+
+
+def _refuse_delete(sender: type[models.Model], **kwargs: Any) -> None:
+    raise TypeError(f"delete() is not possible: {sender.__name__} is a row of a report, read only.")

@@ -1,0 +1,107 @@
+"""The lazy result of a report: a QuerySet whose FROM item is the report's query."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from django.db import models
+from django.db.models.query import ModelIterable
+from django.db.models.sql import Query
+
+from reports.fetching import DictIterable
+from reports.row_models import RowModel
+from reports.source import ReportQuery, Source
+
+
+def _read_only(name: str) -> Callable[..., Any]:
+    def refuse(self: models.QuerySet[Any], *args: Any, **kwargs: Any) -> Any:
+        raise TypeError(f"{name}() is not possible: rows of the report {self.model._meta.object_name!r} are read only.")
+
+    refuse.__name__ = name
+    refuse.__doc__ = f"Raise TypeError: a report has no {name}()."
+    refuse.alters_data = True  # type: ignore[attr-defined]  # templates must not call it either
+    refuse.queryset_only = True  # type: ignore[attr-defined]
+    return refuse
+
+
+class Rows(models.QuerySet[Any, Any]):
+    """Rows of one report with one set of parameters: dicts, or instances of the report's ``model``.
+
+    Nothing runs until the rows are read. Everything a QuerySet can do works, except writing: each such method raises
+    TypeError. Dicts have the template's column order, then annotations; ``select_related`` and
+    ``prefetch_related`` need instances.
+    """
+
+    def __init__(
+        self,
+        model: type[models.Model] | None = None,
+        query: Query | None = None,
+        using: str | None = None,
+        hints: dict[str, models.Model] | None = None,
+    ) -> None:
+        super().__init__(model, query or ReportQuery(model), using, hints)
+        if self.gives_dicts:
+            self._iterable_class = DictIterable
+
+    @classmethod
+    def of(
+        cls, source: Source, model: type[models.Model], *, ordering: Sequence[str] = (), using: str | None = None
+    ) -> Rows:
+        """Return the rows of a source. ``ordering`` counts like a model's default one; a row model has its own."""
+        query = ReportQuery(model)
+        query.sources = {model._meta.db_table: source}
+        if ordering and tuple(ordering) != tuple(model._meta.ordering):
+            query.report_ordering = tuple(ordering)
+            query.add_ordering(*ordering)
+        return cls(model, query, using)
+
+    @property
+    def gives_dicts(self) -> bool:
+        """True when the report has no ``model`` of its own."""
+        return isinstance(self.model, type) and issubclass(self.model, RowModel)
+
+    # Methods that need model instances.
+
+    def select_related(self, *fields: Any) -> Rows:
+        """Return rows with related objects; see Django."""
+        if fields != (None,):
+            self._need_instances("select_related")
+        return super().select_related(*fields)
+
+    def prefetch_related(self, *lookups: Any) -> Rows:
+        """Return rows with prefetched objects; see Django."""
+        if lookups != (None,):
+            self._need_instances("prefetch_related")
+        return super().prefetch_related(*lookups)
+
+    def in_bulk(self, id_list: Iterable[Any] | None = None, *, field_name: str = "pk") -> dict[Any, Any]:
+        """Return rows by their key; see Django."""
+        if self._iterable_class is not DictIterable:
+            return super().in_bulk(id_list, field_name=field_name)
+        instances = self._chain()
+        instances._iterable_class = ModelIterable
+        found = super(Rows, instances).in_bulk(id_list, field_name=field_name)
+        fields = self.model._meta.concrete_fields
+        return {key: {f.column: getattr(instance, f.attname) for f in fields} for key, instance in found.items()}
+
+    def _need_instances(self, method: str) -> None:
+        if self.gives_dicts:
+            raise TypeError(
+                f"{method}() needs instances, and rows of {self.model._meta.object_name!r} are dicts: "
+                "declare a model on the report."
+            )
+
+    # Methods that write.
+
+    create = acreate = _read_only("create")
+    bulk_create = abulk_create = _read_only("bulk_create")
+    bulk_update = abulk_update = _read_only("bulk_update")
+    get_or_create = aget_or_create = _read_only("get_or_create")
+    update_or_create = aupdate_or_create = _read_only("update_or_create")
+    update = aupdate = _update = _read_only("update")
+    delete = adelete = _raw_delete = _read_only("delete")
+    select_for_update = _read_only("select_for_update")
+    _insert = _read_only("create")
+
+

@@ -1,0 +1,94 @@
+"""Read only and a timeout around one statement, and both put back afterwards.
+
+The statements here go to the driver's connection, so that Django neither counts nor logs them. ``set_config`` and not
+SET: as a query it takes the transaction's snapshot, after which read only cannot be switched off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from reports.execution import Execution
+
+_SAVEPOINT = "sql_reports"
+
+
+def is_alone(driver: psycopg.Connection[Any]) -> bool:
+    """Return True in autocommit and outside every transaction."""
+    return driver.autocommit and driver.info.transaction_status == TransactionStatus.IDLE
+
+
+@contextmanager
+def rolled_back(execution: Execution) -> Iterator[None]:
+    """Roll back to where the statement began: its settings end, and so does whatever it changed for itself.
+
+    A released savepoint would restore read only but leave ``statement_timeout`` behind.
+    """
+    driver = execution.driver
+    if is_alone(driver):
+        begin, end = "BEGIN READ ONLY", "ROLLBACK"
+        settings = f"SELECT {_timeout(execution)}"
+    else:
+        begin, end = f"SAVEPOINT {_SAVEPOINT}", f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}; RELEASE SAVEPOINT {_SAVEPOINT}"
+        settings = f"SELECT {_READ_ONLY}, {_timeout(execution)}"
+    command(driver, f"{begin}; {settings}")
+    try:
+        yield
+    finally:
+        if not driver.closed:
+            command(driver, end)
+
+
+@contextmanager
+def released(execution: Execution) -> Iterator[None]:
+    """Keep what the statement made (a cursor), inside the caller's transaction; put the timeout back.
+
+    On an error the savepoint is rolled back, and the caller's transaction goes on.
+    """
+    driver = execution.driver
+    command(driver, f"SAVEPOINT {_SAVEPOINT}")
+    before = command(driver, f"SELECT current_setting('statement_timeout'), {_READ_ONLY}, {_timeout(execution)}")
+    try:
+        yield
+    except BaseException:
+        if not driver.closed:
+            command(driver, f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}; RELEASE SAVEPOINT {_SAVEPOINT}")
+        raise
+    command(driver, f"RELEASE SAVEPOINT {_SAVEPOINT}; SELECT set_config('statement_timeout', '{before}', true)")
+
+
+@contextmanager
+def committed(execution: Execution) -> Iterator[None]:
+    """Commit what the statement made: a cursor WITH HOLD, which PostgreSQL fills at COMMIT.
+
+    ``statement_timeout`` does not bound a COMMIT; the caller's timer does.
+    """
+    driver = execution.driver
+    command(driver, f"BEGIN READ ONLY; SELECT {_timeout(execution)}")
+    try:
+        yield
+        command(driver, "COMMIT")
+    except BaseException:
+        if not driver.closed:
+            command(driver, "ROLLBACK")
+        raise
+
+
+def command(driver: psycopg.Connection[Any], sql: str) -> Any:
+    """Run statements of our own; return the first value of the first one, None when it has no rows."""
+    with psycopg.ClientCursor(driver) as cursor:
+        cursor.execute(sql)
+        row = cursor.fetchone() if cursor.description else None
+        return row[0] if row else None
+
+
+_READ_ONLY = "set_config('transaction_read_only', 'on', true)"
+
+
+def _timeout(execution: Execution) -> str:
+    return f"set_config('statement_timeout', '{execution.milliseconds}', true)"

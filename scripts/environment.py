@@ -1,0 +1,75 @@
+"""Make a virtual environment with all that pyproject.toml names, or find it made already.
+
+    python -m scripts.environment FOLDER
+
+Needs nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def make_environment(folder: Path, interpreter: str, requirements: list[str]) -> Path:
+    """Return the environment's interpreter, with the requirements (arguments of ``pip install``) installed.
+
+    A stamp in the folder tells for what it was made, so a second call costs nothing. A lock lets one process install
+    while others wait.
+    """
+    python = folder / "bin" / "python"
+    stamp = folder / "installed-for"
+    wanted = fingerprint(interpreter, requirements)
+    folder.parent.mkdir(exist_ok=True)
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (python.exists() and stamp.exists() and stamp.read_text() == wanted):
+            print(f"Installing into {folder.name}: once, and again when pyproject.toml changes.", flush=True)
+            install(folder, interpreter, requirements)
+            stamp.write_text(wanted)
+    return python
+
+
+def install(folder: Path, interpreter: str, requirements: list[str]) -> None:
+    """Make the environment anew, so that nothing is in it that is no longer asked for."""
+    shutil.rmtree(folder, ignore_errors=True)
+    made = subprocess.run([interpreter, "-m", "venv", str(folder)], check=False)
+    if made.returncode:
+        raise SystemExit(f"{interpreter} cannot make a virtual environment. On Debian: apt install python3-venv")
+    # Only errors are shown. Most modules are never imported, so Python compiles what it needs when it needs it.
+    options = ["--disable-pip-version-check", "-qq", "install", "--no-compile"]
+    pip = [str(folder / "bin" / "python"), "-m", "pip", *options]
+    # Older ones do not know dependency groups, and the venv's own is as old as the interpreter.
+    for arguments in (["pip>=25.1"], requirements):
+        if subprocess.run([*pip, *arguments], cwd=CHECKOUT, check=False).returncode:
+            raise SystemExit(f"pip could not install {' '.join(arguments)}; its message is above.")
+
+
+def fingerprint(interpreter: str, requirements: list[str]) -> str:
+    """Return what changes when the environment must be made anew."""
+    version = subprocess.run([interpreter, "-VV"], check=True, capture_output=True, text=True).stdout
+    files = [(CHECKOUT / name).read_text() for name in ("pyproject.toml", "setup.py")]
+    return hashlib.sha256("\0".join([str(CHECKOUT), version, *requirements, *files]).encode()).hexdigest()
+
+
+def project() -> dict[str, list[str]]:
+    """Return the requirements of the package itself under "" and of each extra under its name."""
+    table = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    return {"": table["dependencies"], **table["optional-dependencies"]}
+
+
+def main() -> None:
+    extras = ",".join(name for name in project() if name)
+    requirements = ["--group", "dev", "--editable", f".[{extras}]"]
+    make_environment(CHECKOUT / sys.argv[1], sys.executable, requirements)
+
+
+if __name__ == "__main__":
+    main()

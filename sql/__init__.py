@@ -1,0 +1,1 @@
+"""The prebuilt templates, one query per file; installed as ``reports.sql``."""

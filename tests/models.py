@@ -1,0 +1,52 @@
+"""Tables of the tests: stores with tags and monthly figures, and the same figures as a report's rows."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Region(models.Model):
+    name = models.CharField(max_length=40)
+
+
+class Tag(models.Model):
+    name = models.CharField(max_length=40)
+
+
+class Store(models.Model):
+    name = models.CharField(max_length=40)
+    region = models.ForeignKey(Region, models.CASCADE, null=True, related_name="stores")
+    tags = models.ManyToManyField(Tag, related_name="stores")
+
+    class Meta:
+        ordering = ["id"]
+
+
+class Figure(models.Model):
+    """One row per store and month: a real table."""
+
+    store = models.ForeignKey(Store, models.CASCADE, related_name="figures", db_constraint=False)
+    month = models.DateField()
+    revenue = models.DecimalField(max_digits=12, decimal_places=2)
+    orders = models.IntegerField(null=True)
+    label = models.CharField(max_length=40, null=True)
+    seen_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["id"]
+
+
+class FigureRow(models.Model):
+    """The rows of the report ``tests.figures``."""
+
+    store = models.ForeignKey(Store, models.DO_NOTHING, related_name="figure_rows", db_constraint=False)
+    month = models.DateField()
+    revenue = models.DecimalField(max_digits=12, decimal_places=2)
+    orders = models.IntegerField(null=True)
+    label = models.CharField(max_length=40, null=True)
+    seen_at = models.DateTimeField(null=True)
+
+    class Meta:
+        managed = False
+        db_table = "report_tests_figures"
+        ordering = ["id"]
