@@ -150,7 +150,9 @@ def identifier(value: object) -> SQL:
     """Return a name in double quotes, the parts of a sequence joined by dots."""
     if isinstance(value, SQL):
         value = unmark(value)[0]
-    parts: Sequence[object] = (value,) if isinstance(value, str) else tuple(value) if _is_list(value) else ()
+    parts: Sequence[object] = (value,) if isinstance(value, str) else ()
+    if isinstance(value, (list, tuple)):
+        parts = value
     if not parts or any(not isinstance(part, str) or not part or "\0" in part for part in parts):
         raise TemplateError(f"identifier takes a name or a list of names, not {value!r}")
     return SQL(".".join('"' + str(part).replace('"', '""') + '"' for part in parts))

@@ -8,10 +8,10 @@ from typing import Any
 from django.apps import AppConfig, apps
 from django.core import checks
 
-from reports.environment import environment
 from reports.errors import TemplateError, TemplateNotFound
-from reports.loader import app_template_names, find_template
+from reports.loader import app_template_names
 from reports.registry import registered
+from reports.rendering import compile_template
 from reports.report import Report
 
 
@@ -41,10 +41,7 @@ def _check_report(report: type[Report]) -> list[checks.CheckMessage]:
 
 def _check_template(name: str) -> list[checks.CheckMessage]:
     try:
-        find_template(name)
-        environment().get_template(name)
+        compile_template(name)
     except TemplateError as error:
         return [checks.Error(str(error), id="reports.E002")]
-    except Exception as error:  # Jinja's syntax errors, with file and line in their text
-        return [checks.Error(f"{name}: {error}", id="reports.E002")]
     return []

@@ -121,11 +121,8 @@ def _parsed(column: Column, file: str) -> tuple[_FieldFactory, dict[str, int], i
     name = SYNONYMS.get(word, word)
     if match is None or name not in FIELDS:
         names = (*FIELDS, *SYNONYMS)
-        raise TemplateError.at(
-            file,
-            None,
-            f"column {column.name!r} has the unknown type {column.type!r} (allowed: {listed(names)}).{near(word, names)}",
-        )
+        problem = f"column {column.name!r} has the unknown type {column.type!r}"
+        raise TemplateError.at(file, None, f"{problem} (allowed: {listed(names)}).{near(word, names)}")
     numbers = [int(number) for number in match["numbers"].split(",")] if match["numbers"] else []
     size: dict[str, int] = {}
     if name == "numeric":

@@ -101,7 +101,7 @@ def _quoted(name: str) -> str:
 
 
 class _Environment(jinja2.Environment):
-    concat = staticmethod(lambda parts: SQL("".join(parts)))  # type: ignore[assignment]
+    concat = staticmethod(lambda parts: SQL("".join(parts)))
 
 
 @jinja2.pass_context  # with the context passed, Jinja folds no constant: literals are bound too
@@ -120,7 +120,10 @@ class _Marks(Extension):
         for token in stream:
             if previous == "block_begin" and token.type == "name" and token.value in self.refused:
                 raise jinja2.TemplateSyntaxError(
-                    f"{{% {token.value} %}} is not available in SQL templates", token.lineno, stream.name, stream.filename
+                    f"{{% {token.value} %}} is not available in SQL templates",
+                    token.lineno,
+                    stream.name,
+                    stream.filename,
                 )
             previous = token.type
             if token.type == "data":

@@ -69,7 +69,7 @@ class ParamsError(ReportError, ValidationError):
     allowed: Mapping[str, str] = {}
 
     def __init__(self, message: Any, code: str | None = None, params: Mapping[str, Any] | None = None) -> None:
-        ValidationError.__init__(self, message, code, params)
+        ValidationError.__init__(self, message, code, dict(params) if params else None)
         self.report: str | None = None
 
     def __str__(self) -> str:

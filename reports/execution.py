@@ -79,4 +79,6 @@ class Execution:
                 rows=rows,
             )
             if seconds >= conf.slow():
-                slow_log.warning("report %s took %.0f ms on %s: %d rows", report, seconds * 1000, self.connection.alias, rows)
+                slow_log.warning(
+                    "report %s took %.0f ms on %s: %d rows", report, seconds * 1000, self.connection.alias, rows
+                )

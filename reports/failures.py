@@ -13,7 +13,9 @@ from reports.errors import QueryError, QueryTimeout
 _CANCELED = "57014"
 
 
-def query_error(error: BaseException, *, report: str, sql: str, cursor: Any, elapsed: float, timeout: float) -> QueryError:
+def query_error(
+    error: BaseException, *, report: str, sql: str, cursor: Any, elapsed: float, timeout: float
+) -> QueryError:
     """Return the error to raise for a failed statement.
 
     Args:

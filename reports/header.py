@@ -205,8 +205,8 @@ def _declaration(draft: _Draft, value: str, kind: type[_Declared]) -> _Declared:
         words = shlex.split(value)
     except ValueError as error:
         raise draft.error(f"{value!r}: {error}.") from error
-    flags = [f.name for f in fields(kind) if f.type == "bool"]
-    keys = [f.name for f in fields(kind) if f.type != "bool" and f.name not in ("name", "type")]
+    flags: list[str] = [f.name for f in fields(kind) if f.type == "bool"]
+    keys: list[str] = [f.name for f in fields(kind) if f.type != "bool" and f.name not in ("name", "type")]
     start = next((i for i, word in enumerate(words) if word in flags or "=" in word), len(words))
     if start < 2 or not _IDENTIFIER.match(words[0]):
         raise draft.error(f"{value!r} does not begin with a name and a type of PostgreSQL, as in 'opened_at date'.")

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models.sql import Query
 from django.db.models.sql.datastructures import BaseTable, Join
 
+from reports.errors import listed
 from reports.rows import Rows
 from reports.source import ReportJoin, ReportQuery, ReportTable, RowsSource, Source
 
@@ -30,10 +31,12 @@ def join(queryset: models.QuerySet[_Model], *rows: Rows, **named: Rows) -> model
     sources: dict[str, Source] = {}
     for item in (*rows, *named.values()):
         if not isinstance(item, Rows) or item.gives_dicts:
-            raise TypeError(f"join() takes rows of a report with a model, not {type(item).__name__!r} of dicts or others.")
+            raise TypeError(
+                f"join() takes rows of a report with a model, not {type(item).__name__!r} of dicts or others."
+            )
     for item in rows:
         sources[item.model._meta.db_table] = _source(item)
-    clone: Any = queryset._chain()
+    clone: Any = queryset.all()
     for name, item in named.items():
         if name not in clone.query._filtered_relations:
             clone = clone.annotate(**{name: models.FilteredRelation(_relation(clone.model, item, name))})
@@ -58,19 +61,17 @@ def _source(rows: Rows) -> Source:
 
 def _relation(model: type[models.Model], rows: Rows, name: str) -> str:
     found = [
-        field.name
-        for field in model._meta.get_fields()
-        if field.is_relation and field.related_model is rows.model
+        field.name for field in model._meta.get_fields() if field.is_relation and field.related_model is rows.model
     ]
     if len(found) != 1:
         raise ValueError(
-            f"{name}: {model.__name__} has {len(found)} relations to {rows.model.__name__} ({', '.join(found) or 'none'}); "
+            f"{name}: {model.__name__} has {len(found)} relations to {rows.model.__name__} ({listed(found)}); "
             f"annotate {name}=FilteredRelation(…) first."
         )
     return found[0]
 
 
-def _report_query(query: Query, sources: Mapping[str, Source]) -> Query:
+def _report_query(query: Any, sources: Mapping[str, Source]) -> ReportQuery:
     if not isinstance(query, ReportQuery):
         if type(query) is not Query:
             raise TypeError(f"join() cannot extend a query of the class {type(query).__name__}.")
@@ -78,8 +79,9 @@ def _report_query(query: Query, sources: Mapping[str, Source]) -> Query:
         query.__class__ = ReportQuery
         query.sources, query.report_ordering = {}, ()
         query.alias_map = {alias: _report_item(item) for alias, item in query.alias_map.items()}
-    query.sources = {**query.sources, **sources}
-    return query
+    made: ReportQuery = query
+    made.sources = {**made.sources, **sources}
+    return made
 
 
 def _report_item(item: BaseTable | Join) -> BaseTable | Join:

@@ -14,7 +14,7 @@ from reports.header import Param
 
 
 class BooleanParam(forms.NullBooleanField):
-    """True, false or not given. (Django's BooleanField takes an absent value for false.)"""
+    """True, false or not given. Django's BooleanField takes an absent value for false."""
 
     def validate(self, value: Any) -> None:
         if value is None and self.required:
@@ -28,7 +28,9 @@ class ListInput(forms.TextInput):
         return data.getlist(name) if hasattr(data, "getlist") else data.get(name)
 
     def format_value(self, value: Any) -> str | None:
-        return ", ".join(str(item) for item in value) if isinstance(value, (list, tuple)) else super().format_value(value)
+        return (
+            ", ".join(str(item) for item in value) if isinstance(value, (list, tuple)) else super().format_value(value)
+        )
 
 
 class ListParam(forms.Field):
@@ -97,7 +99,7 @@ def build_form(params: tuple[Param, ...], *, file: str) -> type[forms.Form]:
 
 
 def _field(param: Param, file: str) -> forms.Field:
-    kwargs = {"required": param.required, "initial": param.default}
+    kwargs: dict[str, Any] = {"required": param.required, "initial": param.default}
     single = _single(param, file)
     if param.choices is not None:
         field = forms.TypedMultipleChoiceField if param.list else forms.TypedChoiceField
@@ -119,7 +121,9 @@ def _single(param: Param, file: str) -> forms.Field:
     if name not in FIELDS:
         names = (*FIELDS, *SYNONYMS)
         raise TemplateError.at(
-            file, None, f"parameter {param.name!r} has the unknown type {param.type!r} (allowed: {listed(names)})."
+            file,
+            None,
+            f"parameter {param.name!r} has the unknown type {param.type!r} (allowed: {listed(names)})."
             f"{near(word, names)}",
         )
     numbers = [int(number) for number in sized["numbers"].split(",")] if sized else []

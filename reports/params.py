@@ -72,7 +72,8 @@ def clean_params(form_class: type[forms.Form], params: Mapping[str, Any], *, rep
 def _keys(name: str, field: forms.Field) -> list[str]:
     """Return the keys a field is read from: its name, or one key for each input of a MultiWidget."""
     if isinstance(field.widget, forms.MultiWidget):
-        return [name, *(name + suffix for suffix in field.widget.widgets_names)]
+        suffixes: list[str] = field.widget.widgets_names  # type: ignore[attr-defined]
+        return [name, *(name + suffix for suffix in suffixes)]
     return [name]
 
 
@@ -81,7 +82,7 @@ def _set(data: MultiValueDict[str, Any], name: str, field: forms.Field, value: A
     if isinstance(field, forms.ModelChoiceField) or (isinstance(field, forms.JSONField) and not isinstance(value, str)):
         value = field.prepare_value(value)
     if isinstance(field.widget, forms.MultiWidget):
-        for key, part in zip(_keys(name, field)[1:], field.widget.decompress(value), strict=True):
+        for key, part in zip(_keys(name, field)[1:], field.widget.decompress(value) or (), strict=True):
             data[key] = part
     elif isinstance(field.widget, _SEVERAL) and _is_list(value):
         data.setlist(name, list(value))
@@ -117,7 +118,7 @@ def _accepted(field: forms.Field | None) -> str | None:
     return next((words for kind, words in _ACCEPTED if isinstance(field, kind)), None)
 
 
-def _choice_values(choices: Iterable[Any]) -> Iterable[Any]:
+def _choice_values(choices: Any) -> Iterable[Any]:
     for value, label in choices:
         if isinstance(label, (list, tuple)):
             yield from _choice_values(label)

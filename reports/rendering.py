@@ -46,11 +46,20 @@ def render(name: str, context: Mapping[str, object], *, using: str = DEFAULT_DB_
         TemplateNotFound: The template, or one it includes, does not exist.
         TemplateError: The template is not valid, uses an undefined name, or does not come to one statement.
     """
+    return _render(compile_template(name), context, using)
+
+
+def compile_template(name: str) -> jinja2.Template:
+    """Return the compiled template of that name, compiled anew when its file has changed.
+
+    Raises:
+        TemplateNotFound: It does not exist; names the nearest.
+        TemplateError: It is not valid; names file and line.
+    """
     try:
-        template = environment().get_template(name)
+        return environment().get_template(name)
     except jinja2.TemplateError as error:
-        _refuse(error, context)
-    return _render(template, context, using)
+        _refuse(error, {})
 
 
 def render_string(source: str, context: Mapping[str, object], *, using: str = DEFAULT_DB_ALIAS) -> Query:
@@ -69,7 +78,7 @@ def _render(template: jinja2.Template, context: Mapping[str, object], using: str
         text = template.render(context)
     except DatabaseError:  # a template that evaluated a QuerySet
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever a template raises is named with its line
         _refuse(error, context)
     finally:
         binding.current.reset(token)
@@ -82,8 +91,8 @@ def _render(template: jinja2.Template, context: Mapping[str, object], using: str
     try:
         statement = build_statement(text)
     except Malformed as error:
-        place = unmark(text)[1].at(error.offset) or (None, None)
-        raise TemplateError.at(*place, f"{error}.") from None
+        file, line = unmark(text)[1].at(error.offset) or (None, None)
+        raise TemplateError.at(file, line, f"{error}.") from None
     return Query(statement.sql, params, statement.lines)
 
 

@@ -51,7 +51,9 @@ class Report:
             raise TypeError(f"{cls.__qualname__}.ordering is {cls.ordering!r}; it must be a list of names.")
         if cls.model is not None:
             if cls.model._meta.managed:
-                raise TypeError(f"{cls.__qualname__}.model is {cls.model.__name__}, whose Meta must say managed = False.")
+                raise TypeError(
+                    f"{cls.__qualname__}.model is {cls.model.__name__}, whose Meta must say managed = False."
+                )
             pre_save.connect(_refuse_save, sender=cls.model, dispatch_uid="reports.save")
             pre_delete.connect(_refuse_delete, sender=cls.model, dispatch_uid="reports.delete")
 
@@ -171,7 +173,9 @@ class Report:
         both = sorted(set(cleaned) & set(context))
         if both:
             raise TemplateError.at(
-                str(template.path), None, f"get_context() of {type(self).__name__} gives names of parameters: {listed(both)}."
+                str(template.path),
+                None,
+                f"get_context() of {type(self).__name__} gives names of parameters: {listed(both)}.",
             )
         return rendering.render(template.name, {**cleaned, **context}, using=self._alias())
 

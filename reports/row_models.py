@@ -35,7 +35,9 @@ class RowModel:
     columns: ClassVar[tuple[Column, ...]] = ()
 
 
-def build_row_model(report: str, columns: Iterable[Column], *, ordering: Iterable[str], file: str) -> type[models.Model]:
+def build_row_model(
+    report: str, columns: Iterable[Column], *, ordering: Iterable[str], file: str
+) -> type[models.Model]:
     """Return the row model of a report: one field per column, in their order.
 
     Django needs a primary key. Without a declared one the first column takes that place in Django's bookkeeping, and

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from django.db import models
@@ -51,7 +51,7 @@ class Rows(models.QuerySet[Any, Any]):
         """Return the rows of a source. ``ordering`` counts like a model's default one; a row model has its own."""
         query = ReportQuery(model)
         query.sources = {model._meta.db_table: source}
-        if ordering and tuple(ordering) != tuple(model._meta.ordering):
+        if ordering and tuple(ordering) != tuple(model._meta.ordering or ()):
             query.report_ordering = tuple(ordering)
             query.add_ordering(*ordering)
         return cls(model, query, using)
@@ -79,7 +79,7 @@ class Rows(models.QuerySet[Any, Any]):
         """Return rows by their key; see Django."""
         if self._iterable_class is not DictIterable:
             return super().in_bulk(id_list, field_name=field_name)
-        instances = self._chain()
+        instances = self.all()
         instances._iterable_class = ModelIterable
         found = super(Rows, instances).in_bulk(id_list, field_name=field_name)
         fields = self.model._meta.concrete_fields
@@ -103,5 +103,3 @@ class Rows(models.QuerySet[Any, Any]):
     delete = adelete = _raw_delete = _read_only("delete")
     select_for_update = _read_only("select_for_update")
     _insert = _read_only("create")
-
-

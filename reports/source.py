@@ -17,12 +17,11 @@ from django.db.models import Exists, Model
 from django.db.models.sql import Query
 from django.db.models.sql.compiler import SQLCompiler
 from django.db.models.sql.datastructures import BaseTable, Join
-from django.db.models.sql.where import WhereNode
 
 from reports import rendering
 from reports.statement import Lines
 
-_Compiled = tuple[str, Sequence[object]]
+_Compiled = tuple[str, tuple[Any, ...]]
 
 
 class Source(Protocol):
@@ -51,7 +50,8 @@ class RowsSource:
     query: Query
 
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> _Compiled:
-        return self.query.get_compiler(connection=connection, elide_empty=False).as_sql()
+        sql, params = self.query.get_compiler(connection=connection, elide_empty=False).as_sql()
+        return sql, tuple(params)
 
 
 class ReportTable(BaseTable):
@@ -99,19 +99,19 @@ class ReportQuery(Query):
         self.sources: Mapping[str, Source] = {}
         self.report_ordering: tuple[str, ...] = ()
 
-    def build_filter(self, filter_expr: Any, *args: Any, **kwargs: Any) -> tuple[WhereNode, set[str]]:
+    def build_filter(self, filter_expr: Any, *args: Any, **kwargs: Any) -> Any:
         # split_exclude() makes its inner query as self.__class__(self.model): without our sources.
         if isinstance(filter_expr, Exists) and isinstance(filter_expr.query, ReportQuery):
             filter_expr.query.sources = {**self.sources, **filter_expr.query.sources}
         return super().build_filter(filter_expr, *args, **kwargs)
 
-    def split_exclude(self, *args: Any, **kwargs: Any) -> tuple[WhereNode, set[str]]:
+    def split_exclude(self, *args: Any, **kwargs: Any) -> Any:
         if not has_key(self.model):
             raise FieldError(f"{_no_key(self.model)} exclude() across a to-many relation compares it.")
         return super().split_exclude(*args, **kwargs)
 
-    def names_to_path(self, names: list[str], opts: Any, *args: Any, **kwargs: Any) -> Any:
-        if names[:1] == ["pk"] and opts is not None and not has_key(opts.model):
+    def names_to_path(self, names: Sequence[str], opts: Any, *args: Any, **kwargs: Any) -> Any:
+        if list(names[:1]) == ["pk"] and opts is not None and not has_key(opts.model):
             raise FieldError(f"{_no_key(opts.model)} 'pk' means nothing here.")
         return super().names_to_path(names, opts, *args, **kwargs)
 
@@ -146,13 +146,13 @@ def _no_key(model: type[Model] | None) -> str:
 
 
 def _source_of(item: BaseTable | Join, compiler: SQLCompiler) -> Source | None:
-    sources: Mapping[str, Source] = getattr(compiler.query, "sources", {})
+    sources: Mapping[str | None, Source] = getattr(compiler.query, "sources", {})
     if item.filtered_relation is not None and item.filtered_relation.alias in sources:
         return sources[item.filtered_relation.alias]
     return sources.get(item.table_name)
 
 
-def _quote(compiler: SQLCompiler, name: str) -> str:
+def _quote(compiler: SQLCompiler, name: str | None) -> str:
     # Django 6.1 renamed the method and deprecated the old name.
     quote: Any = getattr(compiler, "quote_name", None) or compiler.quote_name_unless_alias
     return str(quote(name))

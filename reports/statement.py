@@ -162,28 +162,27 @@ def _with_gaps(tokens: list[tuple[str, int, int]], length: int) -> Iterator[tupl
 
 def _check_shape(text: str, tokens: list[tuple[str, int, int]]) -> None:
     """Refuse what is not exactly one query, whatever parentheses it is put in."""
-    depth, ended, first = 0, False, None
-    for kind, start, end in _with_gaps(tokens, len(text)):
-        if kind == "comment" or not text[start:end].strip():
-            continue
-        begins = end - len(text[start:end].lstrip())
-        if ended:
-            raise Malformed("a template is one statement; here a second one begins", begins)
-        if first is None and kind != "semicolon":
-            first = begins
-        if kind == "semicolon":
-            ended = True
-        elif kind == "parenthesis":
-            depth += 1 if text[start] == "(" else -1
-            if depth < 0:
-                raise Malformed(") has no ( before it", start)
-    if first is None:
+    parts = [
+        (kind, end - len(text[start:end].lstrip()))  # where a gap's text begins, after the white space
+        for kind, start, end in _with_gaps(tokens, len(text))
+        if kind != "comment" and text[start:end].strip()
+    ]
+    ends = [i for i, (kind, _) in enumerate(parts) if kind == "semicolon"]
+    if ends and ends[0] + 1 < len(parts):
+        raise Malformed("a template is one statement; here a second one begins", parts[ends[0] + 1][1])
+    if not parts or ends == [0]:
         raise Malformed("the template renders to no statement", 0)
+    begin = parts[0][1]
+    if not _BEGINNING.match(text, begin):
+        word = text[begin:].split(maxsplit=1)[0][:20]
+        raise Malformed(f"a template is a query (SELECT, WITH, VALUES or TABLE), not {word!r}", begin)
+    depth = 0
+    for kind, start in parts:
+        depth += (text[start] == "(") - (text[start] == ")") if kind == "parenthesis" else 0
+        if depth < 0:
+            raise Malformed(") has no ( before it", start)
     if depth:
         raise Malformed(f"{depth} ( not closed", len(text))
-    if not _BEGINNING.match(text, first):
-        word = re.match(r"\S{1,20}", text[first:])
-        raise Malformed(f"a template is a query (SELECT, WITH, VALUES or TABLE), not {word[0] if word else ''!r}", first)
 
 
 def _check_alone(text: str, start: int, end: int) -> None:
