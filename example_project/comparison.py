@@ -16,6 +16,7 @@ from django.db import DatabaseError, connection
 from example_project.statements import Statement, recorded
 
 RUNS = 3
+EVEN = 2.0  # a ratio below which the ORM counts as doing as well
 SLOW = 3.0  # seconds; what takes longer is run once
 LIMIT = 20.0  # seconds after which a statement is stopped
 TOLERANCE = 1e-9  # relative: the ORM's averages are floats where the report has exact numbers
@@ -26,12 +27,13 @@ _STOPPED = "57014"  # SQLSTATE query_canceled
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The same question asked in two ways. The first value of a row identifies it."""
+    """The same question asked in two ways. The first value of a row identifies it; ``note`` explains the figures."""
 
     label: str
     fact_table: str
     orm: Callable[[], Iterable[Row]]
     report: Callable[[], Iterable[Row]]
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,28 +132,51 @@ def _plan(statement: Statement) -> dict[str, Any]:
 
 # -- the table on the terminal
 
-_COLUMNS = "{:<62} {:>8} {:>9} {:>7}  {:>12}  {}"
+_COLUMNS = "{:<57} {:>8}  {:>9}  {:>7}  {:>12}  {}"
 
 
-def table(comparisons: Iterable[Comparison]) -> str:
-    """Return the comparisons as lines of text of one width."""
-    head = _COLUMNS.format("question, and the ORM's way", "ORM ms", "report ms", "ratio", "scans", "same rows")
-    return "\n".join([head, "-" * len(head), *map(_line, comparisons)])
+def table(comparisons: Sequence[Comparison]) -> str:
+    """Return the comparisons as numbered lines of text of one width."""
+    head = _COLUMNS.format("   question, and the ORM's way", "ORM ms", "report ms", "ratio", "scans", "same rows")
+    return "\n".join([head, "-" * len(head), *(_line(*numbered) for numbered in enumerate(comparisons, start=1))])
 
 
-def _line(comparison: Comparison) -> str:
+def notes(comparisons: Sequence[Comparison]) -> str:
+    """Return what the table cannot say: how it was measured, where the ORM does as well, which rows differ."""
+    lines = [
+        f"Time: all rows fetched, best of {RUNS}; over {SLOW:.0f} s it is run once, and stopped at {LIMIT:.0f} s.",
+        "Scans: how often the plan went to the fact table or to its indexes, by EXPLAIN ANALYZE; ORM -> report.",
+        f"Same rows: compared as sorted lists, numbers to {TOLERANCE:g} of their size.",
+    ]
+    numbered = list(enumerate(comparisons, start=1))
+    even = [str(number) for number, found in numbered if found.difference is None and _ratio(found) < EVEN]
+    if even:
+        lines.append(f"{', '.join(even)}: the ORM is within a factor of {EVEN:g}. For speed alone it needs no report.")
+    for number, found in numbered:
+        if found.question.note:
+            lines.append(f"{number}: {found.question.note}")
+        if found.difference:
+            orm, report = map(_row, found.difference)
+            lines.append(f"   The first rows that differ: ORM {orm}, report {report}.")
+    return "\n".join(lines)
+
+
+def _line(number: int, comparison: Comparison) -> str:
     orm, report = comparison.orm, comparison.report
-    stopped = orm.rows is None
-    more = "> " if stopped else ""
-    ratio = orm.milliseconds / report.milliseconds
+    stopped = orm.rows is None or report.rows is None
+    more = "> " if orm.rows is None else ""
     return _COLUMNS.format(
-        comparison.question.label,
+        f"{number}  {comparison.question.label}",
         f"{more}{_number(orm.milliseconds)}",
         _number(report.milliseconds),
-        f"{more}{_number(ratio)}",
+        f"{more}{_number(_ratio(comparison))}",
         f"{_count(orm.scans)} -> {_count(report.scans)}",
-        "stopped" if stopped or report.rows is None else "no" if comparison.difference else "yes",
+        "stopped" if stopped else "no" if comparison.difference else "yes",
     )
+
+
+def _ratio(comparison: Comparison) -> float:
+    return comparison.orm.milliseconds / comparison.report.milliseconds
 
 
 def _number(value: float) -> str:
@@ -160,21 +185,6 @@ def _number(value: float) -> str:
 
 def _count(scans: int | None) -> str:
     return "?" if scans is None else f"{scans:,}"
-
-
-def notes(comparisons: Iterable[Comparison]) -> str:
-    """Return what the table cannot say: how it was measured, and which rows differ."""
-    lines = [
-        "",
-        f"Time: all rows fetched, best of {RUNS}; over {SLOW:.0f} s it is run once, and stopped at {LIMIT:.0f} s.",
-        "Scans: how often the plan went to the fact table or to its indexes, by EXPLAIN ANALYZE.",
-        f"Same rows: compared as sorted lists, numbers to {TOLERANCE:g} of their size.",
-    ]
-    for comparison in comparisons:
-        if comparison.difference:
-            orm, report = (_row(row) for row in comparison.difference)
-            lines.append(f"{comparison.question.label.strip()}: the rows differ; ORM {orm}, report {report}.")
-    return "\n".join(lines)
 
 
 def _row(row: Row | None) -> str:

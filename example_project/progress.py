@@ -14,7 +14,7 @@ from tqdm import tqdm
 def progress(label: str, total: int, stream: TextIOBase, *, unit: str = " rows") -> Iterator[Callable[[int], object]]:
     """Give a function that takes what is done since its last call, in units of the total."""
     if stream.isatty():
-        with tqdm(total=total, desc=f"{label:<10}", unit=unit, unit_scale=True) as bar:
+        with tqdm(total=total, desc=f"{label:<11}", unit=unit, unit_scale=True) as bar:
             yield bar.update
         return
     started = time.perf_counter()

@@ -16,7 +16,7 @@ class Statement:
     """One executed statement, its parameters apart from its text."""
 
     sql: str
-    params: tuple[object, ...]
+    params: tuple[Any, ...]
     milliseconds: float
 
 

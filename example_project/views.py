@@ -40,7 +40,9 @@ class Result:
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     """List the reports and how much data they read."""
-    reports = [{"name": name, "args": name.split("."), "report": report()} for name, report in registered().items()]
+    reports = [
+        {"name": name, "args": name.split("."), "title": _title(report)} for name, report in registered().items()
+    ]
     tables = [
         {"name": model._meta.verbose_name_plural, "rows": f"{model._default_manager.count():,}"}
         for label in ("helpdesk", "flights")
@@ -57,7 +59,7 @@ def report_page(request: HttpRequest, app: str, name: str) -> HttpResponse:
         result = _result(request, app, name)
         page = result.pages.get_page(request.GET.get("page")) if result.pages else None
         context = {
-            "report": result.report,
+            "title": _title(type(result.report)),
             "name": f"{app}.{name}",
             "args": [app, name],
             "form": result.report.form(request.GET),
@@ -146,6 +148,10 @@ def _table(result: Result, page: Page[Any] | None) -> dict[str, Any]:
         "header": header(columns, result.sort),
         "body": body(columns, page),
     }
+
+
+def _title(report: type[Report]) -> str:
+    return report.get_title().removesuffix(".")
 
 
 def _of_the_report(statements: list[Statement]) -> list[Statement]:

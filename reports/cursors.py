@@ -74,8 +74,13 @@ def declare(execution: Execution, execute: Callable[[], Any]) -> Any:
     if not is_alone(execution.driver):
         with released(execution):
             return execute()
-    with _timer(execution), committed(execution):
-        return execute()
+    try:
+        with _timer(execution), committed(execution):
+            return execute()
+    except BaseException:
+        # A failed COMMIT took the cursor with it. Closed like this, as a client's cursor, it sends no CLOSE.
+        psycopg.Cursor.close(execution.cursor)
+        raise
 
 
 @contextmanager

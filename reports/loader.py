@@ -6,6 +6,7 @@ Searched in this order: ``<app>/sql/<app_label>/`` of every installed app, the f
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -42,12 +43,15 @@ def find_template(name: str) -> Template:
         TemplateNotFound: No folder has it, or the name is not a relative ``folder/file.sql``.
         TemplateError: Its header is not of the grammar, or it is not UTF-8.
     """
-    if _NAME.match(name):
-        for folder, label in _folders():
-            path = folder / name
-            if (label is None or name.startswith(f"{label}/")) and path.is_file():
-                return _read(name, path, path.stat().st_mtime_ns)
-    raise TemplateNotFound(f"there is no template {name!r}.{near(name, template_names())}")
+    # Looking through the folders takes longer than all else of a short report, and the answer seldom changes.
+    key = name, id(apps.app_configs), conf.template_dirs()
+    path = _found.get(key)
+    changed = _changed(path) if path else None
+    if path is None or changed is None:
+        path = _search(name)
+        changed = _changed(path)
+        _found[key] = path
+    return _read(name, path, changed or 0)
 
 
 def template_names() -> list[str]:
@@ -79,16 +83,34 @@ class JinjaLoader(jinja2.BaseLoader):
             found = find_template(template)
         except TemplateNotFound as error:
             raise jinja2.TemplateNotFound(template) from error  # as "include … ignore missing" expects
-        changed = found.path.stat().st_mtime_ns
+        path = str(found.path)
+        changed = _changed(path)
+        return found.source, path, lambda: _changed(path) == changed
 
-        def is_current() -> bool:
-            return found.path.is_file() and found.path.stat().st_mtime_ns == changed
 
-        return found.source, str(found.path), is_current
+_found: dict[tuple[object, ...], str] = {}
+
+
+def _search(name: str) -> str:
+    if _NAME.match(name):
+        for folder, label in _folders():
+            path = folder / name
+            if (label is None or name.startswith(f"{label}/")) and path.is_file():
+                return str(path)
+    raise TemplateNotFound(f"there is no template {name!r}.{near(name, template_names())}")
+
+
+def _changed(path: str) -> int | None:
+    """Return when a file was changed, in nanoseconds; None when it is gone."""
+    try:
+        return os.stat(path).st_mtime_ns  # noqa: PTH116 - Path() would cost ten times the call
+    except OSError:
+        return None
 
 
 @lru_cache(maxsize=1024)
-def _read(name: str, path: Path, changed: int) -> Template:
+def _read(name: str, file: str, changed: int) -> Template:
+    path = Path(file)
     try:
         source = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from django import forms
@@ -89,6 +89,7 @@ SYNONYMS = {
 _SIZED = re.compile(r"(?P<type>[a-z ]+?)\s*\((?P<numbers>\d+(?:\s*,\s*\d+)?)\)$")
 
 
+@lru_cache(maxsize=1024)
 def build_form(params: tuple[Param, ...], *, file: str) -> type[forms.Form]:
     """Return the form class of declared parameters, its fields in their order.
 

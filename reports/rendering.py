@@ -46,7 +46,7 @@ def render(name: str, context: Mapping[str, object], *, using: str = DEFAULT_DB_
         TemplateNotFound: The template, or one it includes, does not exist.
         TemplateError: The template is not valid, uses an undefined name, or does not come to one statement.
     """
-    return _render(compile_template(name), context, using)
+    return render_compiled(compile_template(name), context, using)
 
 
 def compile_template(name: str) -> jinja2.Template:
@@ -68,10 +68,10 @@ def render_string(source: str, context: Mapping[str, object], *, using: str = DE
         template = environment().from_string(source)
     except jinja2.TemplateError as error:
         _refuse(error, context)
-    return _render(template, context, using)
+    return render_compiled(template, context, using)
 
 
-def _render(template: jinja2.Template, context: Mapping[str, object], using: str) -> Query:
+def render_compiled(template: jinja2.Template, context: Mapping[str, object], using: str) -> Query:
     rendering = Render(using)
     token = binding.current.set(rendering)
     try:

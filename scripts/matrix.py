@@ -44,7 +44,7 @@ class Cell:
     psycopg: str = "?"
     counts: Counter[str] = field(default_factory=Counter)
     seconds: float = 0
-    error: str = ""
+    faults: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -58,9 +58,9 @@ class Cell:
             self.pytest(python, "not once", "client")
             self.pytest(python, "(differential or injection) and not once", "server")
         except (SystemExit, OSError, subprocess.CalledProcessError) as error:
-            self.error = self.error or str(error)
+            self.faults.append(str(error))
         self.seconds = time.monotonic() - started
-        print(f"{self.name}: {'failed' if self.error else 'passed'} after {self.seconds:.0f} s", flush=True)
+        print(f"{self.name}: {'failed' if self.faults else 'passed'} after {self.seconds:.0f} s", flush=True)
 
     def make_environment(self) -> Path:
         requirements = [wanted for names in project().values() for wanted in names]
@@ -95,7 +95,7 @@ class Cell:
             self.counts[outcome.rstrip("s") if outcome.startswith("error") else outcome] += int(number)
         # 5, no test selected, is a failure too: a misspelt mark must not pass for a tested binding.
         if done.returncode:
-            self.error = f"pytest exited with {done.returncode}, parameters bound by the {binding}"
+            self.faults.append(f"{binding} binding: pytest exited with {done.returncode}")
             print(f"==== {self.name}, parameters bound by the {binding}\n{done.stdout}", flush=True)
 
 
@@ -117,11 +117,12 @@ def candidates() -> Iterator[str]:
     """Give every path that may be an interpreter: on PATH, and where pyenv and uv keep theirs."""
     yield sys.executable
     names = ["python3", *(f"python{major}.{minor}" for major, minor in DJANGOS)]
-    for folder in os.get_exec_path():
-        yield from (str(Path(folder, name)) for name in names if os.access(Path(folder, name), os.X_OK))
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    for place, pattern in ((pyenv, "versions/3.*/bin/python"), (Path.home(), ".local/share/uv/python/*/bin/python")):
-        yield from map(str, place.glob(pattern))
+    folders = [Path(folder) for folder in os.get_exec_path()]
+    for folder in folders:
+        yield from (str(folder / name) for name in names if os.access(folder / name, os.X_OK))
+    for pyenv in {Path.home() / ".pyenv", *(folder.parent for folder in folders if folder.name == "shims")}:
+        yield from map(str, pyenv.glob("versions/3.*/bin/python"))
+    yield from map(str, Path.home().glob(".local/share/uv/python/*/bin/python"))
 
 
 def table(cells: list[Cell]) -> str:
@@ -131,7 +132,7 @@ def table(cells: list[Cell]) -> str:
         failed = cell.counts["failed"] + cell.counts["error"]
         lines.append(
             f"{cell.python:9}{cell.django:9}{cell.psycopg:9}{cell.counts['passed']:8}{failed:8}"
-            f"{cell.counts['skipped']:9}{cell.seconds:9.0f}  {cell.error or 'passed'}"
+            f"{cell.counts['skipped']:9}{cell.seconds:9.0f}  {'; '.join(cell.faults) or 'passed'}"
         )
     return "\n".join(lines)
 
@@ -148,7 +149,7 @@ def main() -> int:
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         list(pool.map(Cell.run, cells))
     print(table(cells))
-    failed = sum(bool(cell.error) for cell in cells)
+    failed = sum(bool(cell.faults) for cell in cells)
     print(f"{len(cells) - failed} passed, {failed} failed")
     return int(failed > 0 or not cells)
 

@@ -50,3 +50,30 @@ class FigureRow(models.Model):
         managed = False
         db_table = "report_tests_figures"
         ordering = ["id"]
+
+
+class KeptFigure(models.Model):
+    """What a report's rows are compared with: a real table that holds the same rows."""
+
+    store = models.ForeignKey(Store, models.CASCADE, related_name="kept_figures", db_constraint=False)
+    month = models.DateField()
+    revenue = models.DecimalField(max_digits=12, decimal_places=2)
+    orders = models.IntegerField(null=True)
+    label = models.CharField(max_length=40, null=True)
+    seen_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["id"]
+
+
+class TransferRow(models.Model):
+    """The rows of the report ``tests.transfers``, with two relations to one model."""
+
+    source = models.ForeignKey(Store, models.DO_NOTHING, related_name="transfers_out", db_constraint=False)
+    target = models.ForeignKey(Store, models.DO_NOTHING, related_name="transfers_in", db_constraint=False)
+    amount = models.IntegerField()
+
+    class Meta:
+        managed = False
+        db_table = "report_tests_transfers"
+        ordering = ["id"]

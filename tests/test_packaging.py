@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -94,17 +95,19 @@ def test_wheel_finds_its_templates(source: Path, wheel: Path, tmp_path: Path):
 def test_editable_install_finds_its_templates(source: Path, tmp_path: Path):
     site = tmp_path / "site"
     install("--editable", source, source=source, target=site)
-    # The installed finder is put in place by a .pth file, which Python reads in site folders only.
-    probe = f"import site; site.addsitedir({str(site)!r})\n{PROBE}"
+    # An editable install is a .pth file, which Python reads in site folders only. This environment's own site folder is
+    # given as a plain path: it may hold an editable install of the checkout.
+    paths = sysconfig.get_path("purelib"), sysconfig.get_path("platlib")
+    probe = f"import site, sys; site.addsitedir({str(site)!r}); sys.path.extend({paths!r})\n{PROBE}"
 
-    folder, resources, names = run("-I", "-c", probe, cwd=tmp_path).splitlines()
+    folder, resources, names = run("-I", "-S", "-c", probe, cwd=tmp_path).splitlines()
 
     assert Path(folder) == Path(resources) == source / "sql"
     assert names == templates(source)
 
 
 def test_bare_clone_finds_its_templates(source: Path, tmp_path: Path):
-    folder, resources, names = run("-c", PROBE, cwd=tmp_path, pythonpath=source).splitlines()
+    folder, _, names = run("-c", PROBE, cwd=tmp_path, pythonpath=source).splitlines()
 
     assert Path(folder) == source / "sql"
     assert names == templates(source)

@@ -55,13 +55,14 @@ def _data_folder() -> Path | None:
 
 def _copy(model: type[models.Model], path: Path, stream: TextIOBase) -> None:
     with _opened(path) as (source, size), connection.cursor() as cursor:
-        names = source.readline().decode().strip().split(",")
-        columns = ", ".join(connection.ops.quote_name(name) for name in names)
+        head = source.readline()
+        columns = ", ".join(connection.ops.quote_name(name) for name in head.decode().strip().split(","))
         statement = f"COPY {_table(model)} ({columns}) FROM STDIN (FORMAT csv, NULL 'NA')"
         with (
             progress(str(model._meta.verbose_name_plural), size, stream, unit=" bytes") as advance,
             cursor.copy(statement) as copy,
         ):
+            advance(len(head))
             while block := source.read(BLOCK):
                 copy.write(block)
                 advance(len(block))

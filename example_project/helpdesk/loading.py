@@ -121,7 +121,7 @@ def load(tickets: int, stream: TextIOBase) -> None:
 
 
 def _fill(filling: Filling, stream: TextIOBase) -> None:
-    with progress(filling.model._meta.verbose_name_plural or "", filling.rows, stream) as advance:
+    with progress(str(filling.model._meta.verbose_name_plural), filling.rows, stream) as advance:
         for first in range(1, filling.rows + 1, CHUNK):
             last = min(first + CHUNK - 1, filling.rows)
             with transaction.atomic(), connection.cursor() as cursor:

@@ -19,7 +19,9 @@ class DepartmentTickets(Report):
         """Which tickets count."""
 
         opened_from = forms.DateField(required=False, widget=forms.DateInput({"type": "date"}))
-        priorities = forms.TypedMultipleChoiceField(choices=Ticket.PRIORITIES, coerce=int, required=False)
+        priorities = forms.TypedMultipleChoiceField(
+            choices=Ticket.PRIORITIES, coerce=int, required=False, widget=forms.CheckboxSelectMultiple
+        )
 
     def get_context(self) -> Mapping[str, object]:
         """Give the template what the user may see."""

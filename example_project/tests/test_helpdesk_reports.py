@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -39,7 +38,7 @@ database_examples = settings(
 
 
 @contextmanager
-def drawn(departments: list[Department], tickets: list, invoices: list = ()) -> Iterator[None]:
+def drawn(departments, tickets, invoices=()):
     """The drawn rows, until the end of the block."""
     with transaction.atomic():
         for place, status, priority, hours, resolution, assignee in tickets:
@@ -151,7 +150,7 @@ def test_employee_loads(departments, staff, tickets, at_least):
     assert got == want
 
 
-def rounded(rows: dict) -> dict:
+def rounded(rows):
     """PostgreSQL's average has 16 digits behind the point, Python's mean 28 in all."""
     return {key: (*row[:-1], row[-1] if row[-1] is None else round(row[-1], 9)) for key, row in rows.items()}
 

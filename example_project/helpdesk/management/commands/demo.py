@@ -54,7 +54,7 @@ class Command(BaseCommand):
         )
         comparisons = [comparison.compare(question) for question in questions]
         self.stdout.write(comparison.table(comparisons))
-        self.stdout.write(comparison.notes(comparisons))
+        self.stdout.write("\n" + comparison.notes(comparisons))
 
     def _serve(self, port: int) -> None:
         address = f"http://127.0.0.1:{port}"

@@ -1,0 +1,10 @@
+-- doc: Tickets, as many as there are. One row per ticket.
+-- column: id bigint pk
+-- column: department_id integer
+-- column: status text
+-- column: priority integer
+-- column: resolution_hours numeric(8,2) unit=hours
+-- column: opened_at timestamptz
+-- ordering: id
+SELECT id, department_id, status, priority, resolution_hours, opened_at
+FROM benchmark_tickets

@@ -1,0 +1,1 @@
+SELECT label, count(*) AS figures, sum(revenue) AS revenue FROM {{ table("tests.Figure") }} GROUP BY label
