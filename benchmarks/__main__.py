@@ -1,4 +1,7 @@
-"""Run every measurement and print the ratios: ``python -m benchmarks``, with ``DATABASE_URL`` set."""
+"""Run the measurements and print the ratios: ``make bench``, or ``python -m benchmarks`` with ``DATABASE_URL`` set.
+
+Names of measurements as arguments choose: ``python -m benchmarks rows overhead``.
+"""
 
 from __future__ import annotations
 
@@ -12,29 +15,33 @@ django.setup()
 
 from django.db import connection  # noqa: E402 - Django first
 
-from benchmarks import binder, overhead, rows  # noqa: E402
-from benchmarks.timing import Comparison  # noqa: E402
+from benchmarks import binder, crossover, overhead, rows  # noqa: E402
 
-ROWS = 200_000
+MEASUREMENTS = {
+    "binder": binder.measure,
+    "overhead": overhead.measure,
+    "rows": rows.measure,
+    "crossover": crossover.measure,
+}
 
 
-def main() -> None:
-    """Make the data, measure, print a table, drop the data."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT version()")
-        print(f"{cursor.fetchone()[0].split(' on ')[0]}, Python {sys.version.split()[0]}, Django {django.__version__}")
-    rows.create_table(ROWS)
+def main(names: list[str]) -> None:
+    """Measure in a database of its own, which is dropped at the end."""
+    settings = connection.settings_dict
+    name, found = settings["NAME"], None
+    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
     try:
-        for measure in (rows.measure, overhead.measure, binder.measure):
-            for found in measure():
-                _print(found)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT version()")
+            version = cursor.fetchone()[0].split(" on ")[0]
+        print(f"{version}, Python {sys.version.split()[0]}, Django {django.__version__}")
+        print(f"{'ours / other':<68}{'ours':>12}{'other':>12}{'ratio':>8}")
+        for measurement in names or MEASUREMENTS:
+            for found in MEASUREMENTS[measurement]():
+                print(f"{found.name:<68}{found.ours:>9.3f} ms{found.other:>9.3f} ms{found.ratio:>8.2f}", flush=True)
     finally:
-        rows.drop_table()
-
-
-def _print(found: Comparison) -> None:
-    print(f"{found.name:<72} {found.ours:>10.3f} ms {found.other:>10.3f} ms {found.ratio:>6.2f}")
+        connection.creation.destroy_test_db(name, verbosity=0)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

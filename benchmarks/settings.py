@@ -1,16 +1,14 @@
-"""Django settings of the benchmarks: the database of ``DATABASE_URL`` and the templates beside this file."""
+"""Django settings of the benchmarks: the example project's, and the templates beside this file."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-import dj_database_url
+from example_project.settings import *  # noqa: F403
+from example_project.settings import DATABASES
 
-SECRET_KEY = "for the benchmarks only"
-INSTALLED_APPS = ["reports"]
-DATABASES = {"default": {**dj_database_url.config(default="postgresql:///postgres")}}
 DATABASES["default"].setdefault("OPTIONS", {})["server_side_binding"] = os.environ.get("SERVER_SIDE_BINDING") == "1"
-REPORTS = {"TEMPLATE_DIRS": [Path(__file__).parent / "sql"]}
-USE_TZ = True
-TIME_ZONE = "UTC"
+DATABASES["default"]["TEST"] = {"NAME": "benchmarks_django_sql_reports"}
+DEBUG = False
+REPORTS = {"TEMPLATE_DIRS": [Path(__file__).parent / "sql"], "TIMEOUT": 600}

@@ -21,8 +21,9 @@ SLOW = 3.0  # seconds; what takes longer is run once
 LIMIT = 20.0  # seconds after which a statement is stopped
 TOLERANCE = 1e-9  # relative: the ORM's averages are floats where the report has exact numbers
 
+QUERY_CANCELED = "57014"  # SQLSTATE
+
 Row = tuple[Any, ...]
-_STOPPED = "57014"  # SQLSTATE query_canceled
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One way of asking. ``rows`` and ``scans`` are None when it was stopped at the limit."""
+    """One way of asking. ``rows`` is None when it was stopped at the limit, ``scans`` when its EXPLAIN was."""
 
     milliseconds: float
     rows: list[Row] | None = None
@@ -71,22 +72,19 @@ def compare(question: Question) -> Comparison:
 def measure(ask: Callable[[], Iterable[Row]], fact_table: str) -> Measured:
     """Return the best time, the rows sorted, and the scans as EXPLAIN ANALYZE counts them."""
     best = math.inf
-    rows: list[Row] = []
     try:
         for _ in range(RUNS):
-            started = time.perf_counter()
-            rows = list(ask())
-            best = min(best, time.perf_counter() - started)
+            with recorded() as statements:
+                started = time.perf_counter()
+                rows = list(ask())
+                best = min(best, time.perf_counter() - started)
             if best > SLOW:
                 break
-        with recorded() as statements:
-            list(ask())
-        scans = sum(count_scans(_plan(statement), fact_table) for statement in statements)
     except DatabaseError as error:
-        if getattr(error.__cause__, "sqlstate", None) != _STOPPED:
+        if not _stopped(error):
             raise
         return Measured(LIMIT * 1000)
-    return Measured(best * 1000, sorted(rows, key=itemgetter(0)), scans)
+    return Measured(best * 1000, sorted(rows, key=itemgetter(0)), _scans(statements, fact_table))
 
 
 def count_scans(plan: dict[str, Any], table: str, processes: int = 1) -> int:
@@ -118,6 +116,19 @@ def _same(one: object, other: object) -> bool:
     if isinstance(one, (int, float, Decimal)) and isinstance(other, (int, float, Decimal)):
         return math.isclose(one, other, rel_tol=TOLERANCE)
     return one == other
+
+
+def _scans(statements: list[Statement], table: str) -> int | None:
+    try:
+        return sum(count_scans(_plan(statement), table) for statement in statements)
+    except DatabaseError as error:
+        if not _stopped(error):
+            raise
+        return None
+
+
+def _stopped(error: DatabaseError) -> bool:
+    return getattr(error.__cause__, "sqlstate", None) == QUERY_CANCELED
 
 
 def _plan(statement: Statement) -> dict[str, Any]:

@@ -111,7 +111,8 @@ def _result(request: HttpRequest, app: str, name: str) -> Result:
         result.report = report_class(user=_demo_user(request.GET.get("as")))
         rows = result.report.run(request.GET)
         if result.report.model:
-            rows = rows.select_related()
+            relations = [field.name for field in result.report.model._meta.concrete_fields if field.is_relation]
+            rows = rows.select_related(*relations)
         result.sort = request.GET.get("sort", "")
         if result.sort:
             rows = rows.order_by(_ordering(result), "pk")

@@ -29,6 +29,7 @@ def check_reports(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any)
 
 def _check_report(report: type[Report]) -> list[checks.CheckMessage]:
     try:
+        compile_template(report.template)
         report.get_form_class()
         report.get_row_model()
     except TemplateNotFound as error:

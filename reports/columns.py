@@ -76,7 +76,8 @@ SYNONYMS = {
 _ANY_DIGITS = {"max_digits": 1000, "decimal_places": 500}
 
 _TYPE = re.compile(
-    r"(?P<name>[a-z_][\w ]*?)\s*(?:\((?P<numbers>[\d,\s-]+)\))?(?P<zone> with(?:out)? time zone)?(?P<arrays>(?:\[\])*)$"
+    r"(?P<name>[a-z_][\w ]*?)\s*(?:\((?P<numbers>\d+(?:\s*,\s*-?\d+)?)\))?"
+    r"(?P<zone> with(?:out)? time zone)?(?P<arrays>(?:\[\])*)$"
 )
 
 
@@ -110,7 +111,7 @@ def _model(column: Column, file: str) -> type[models.Model]:
     except (LookupError, ValueError):
         names = [model._meta.label for model in apps.get_models()]
         raise TemplateError.at(
-            file, None, f"column {column.name!r}: there is no model {column.fk!r}.{near(str(column.fk), names)}"
+            file, column.line, f"column {column.name!r}: there is no model {column.fk!r}.{near(str(column.fk), names)}"
         ) from None
 
 
@@ -122,7 +123,7 @@ def _parsed(column: Column, file: str) -> tuple[_FieldFactory, dict[str, int], i
     if match is None or name not in FIELDS:
         names = (*FIELDS, *SYNONYMS)
         problem = f"column {column.name!r} has the unknown type {column.type!r}"
-        raise TemplateError.at(file, None, f"{problem} (allowed: {listed(names)}).{near(word, names)}")
+        raise TemplateError.at(file, column.line, f"{problem} (allowed: {listed(names)}).{near(word, names)}")
     numbers = [int(number) for number in match["numbers"].split(",")] if match["numbers"] else []
     size: dict[str, int] = {}
     if name == "numeric":

@@ -12,11 +12,16 @@ from django.core.exceptions import ImproperlyConfigured
 from reports.errors import listed, near
 
 NAMES = ("SLOW", "TEMPLATE_DIRS", "TIMEOUT")
+# PostgreSQL holds statement_timeout in 31 bits of milliseconds: 24 days.
+LONGEST = 2_147_483
 
 
 def template_dirs() -> tuple[Path, ...]:
     """Return ``TEMPLATE_DIRS``: folders searched after the apps' own; default none."""
-    return tuple(Path(folder) for folder in _setting("TEMPLATE_DIRS", ()))
+    value = _setting("TEMPLATE_DIRS", ())
+    if not isinstance(value, (list, tuple)) or not all(isinstance(folder, (str, Path)) for folder in value):
+        raise ImproperlyConfigured(f"REPORTS['TEMPLATE_DIRS'] is {value!r}; it must be a list of folders.")
+    return tuple(map(Path, value))
 
 
 def timeout() -> float:
@@ -29,15 +34,24 @@ def slow() -> float:
     return _seconds("SLOW", 1.0)
 
 
+def is_seconds(value: object) -> bool:
+    """Return whether a value can be a timeout: a number above 0 and at most ``LONGEST``."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= LONGEST
+
+
 def _seconds(name: str, default: float) -> float:
     value = _setting(name, default)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-        raise ImproperlyConfigured(f"REPORTS[{name!r}] is {value!r}; it must be a number of seconds above 0.")
+    if not is_seconds(value):
+        raise ImproperlyConfigured(
+            f"REPORTS[{name!r}] is {value!r}; it must be a number of seconds above 0, at most {LONGEST}."
+        )
     return float(value)
 
 
 def _setting(name: str, default: Any) -> Any:
-    values: Mapping[str, Any] = getattr(settings, "REPORTS", {})
+    values: Any = getattr(settings, "REPORTS", {})
+    if not isinstance(values, Mapping):
+        raise ImproperlyConfigured(f"REPORTS is {values!r}; it must be a dict of settings ({listed(NAMES)}).")
     for key in values:
         if key not in NAMES:
             raise ImproperlyConfigured(

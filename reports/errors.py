@@ -73,11 +73,13 @@ class ParamsError(ReportError, ValidationError):
         self.report: str | None = None
 
     def __str__(self) -> str:
+        head = f"report {self.report!r}: " if self.report else ""
+        if not hasattr(self, "error_dict"):  # raised with a message only, by a report's own code
+            return head + " ".join(self.messages)
         lines = []
         for name, messages in sorted(self.message_dict.items()):
             hint = f" Allowed: {self.allowed[name]}." if name in self.allowed else ""
             lines.append(f"{name}: {' '.join(messages)}{hint}")
-        head = f"report {self.report!r}: " if self.report else ""
         return head + "; ".join(lines)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
+from reports.conf import LONGEST, is_seconds
 from reports.errors import TemplateError, listed, near
 
 KEYS = ("column", "doc", "example", "name", "ordering", "param", "tags", "timeout")
@@ -21,7 +22,7 @@ ONCE = ("doc", "name", "ordering", "tags", "timeout")
 
 _LINE = re.compile(r"-- (?P<key>[a-z_]+):(?:\s+(?P<value>.*))?$")
 _IDENTIFIER = re.compile(r"[^\W\d]\w*$")
-_REPORT_NAME = re.compile(r"(?:[^\W\d]\w*\.)?[^\W\d]\w*$")
+REPORT_NAME = re.compile(r"(?:[^\W\d]\w*\.)?[^\W\d]\w*")
 _TIMEOUT = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|min)$")
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0}
 
@@ -37,6 +38,7 @@ class Column:
     fk: str | None = None
     unit: str | None = None
     label: str | None = None
+    line: int | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Param:
     list: bool = False
     choices: str | None = None
     default: str | None = None
+    line: int | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ def parse_header(source: str, file: str = "<template>") -> Header:
 
 
 def _leading_comment(source: str) -> Iterator[str]:
-    for text in source.removeprefix("\ufeff").splitlines():
+    for text in source.removeprefix("\ufeff").split("\n"):  # splitlines() knows more ends of a line than SQL does
         if not text.startswith("-- "):
             return
         yield text.rstrip()
@@ -121,7 +124,7 @@ def _entries(block: list[str], draft: _Draft) -> list[tuple[int, str, str]]:
             )
         elif text.startswith("--   ") and entries:
             line, key, value = entries[-1]
-            entries[-1] = (line, key, f"{value} {text[5:].strip()}")
+            entries[-1] = (line, key, f"{value} {text[5:].strip()}".strip())
         else:
             raise draft.error(
                 f"not a header line: {text!r}. Write '-- key: value', continue a value with '--   text',"
@@ -138,7 +141,7 @@ def _read_doc(draft: _Draft, value: str) -> None:
 
 
 def _read_name(draft: _Draft, value: str) -> None:
-    if not _REPORT_NAME.match(value):
+    if not REPORT_NAME.fullmatch(value):
         raise draft.error(f"{value!r} is not a report name; write name or app_label.name.")
     draft.values["name"] = value
 
@@ -171,9 +174,10 @@ def _read_example(draft: _Draft, value: str) -> None:
 
 def _read_timeout(draft: _Draft, value: str) -> None:
     match = _TIMEOUT.match(value)
-    if not match or not float(match["number"]):
-        raise draft.error(f"{value!r} is not a timeout; write for example 500ms, 5s or 2min.")
-    draft.values["timeout"] = float(match["number"]) * _SECONDS[match["unit"]]
+    seconds = float(match["number"]) * _SECONDS[match["unit"]] if match else None
+    if not is_seconds(seconds):
+        raise draft.error(f"{value!r} is not a timeout; write for example 500ms, 5s or 2min, at most {LONGEST}s.")
+    draft.values["timeout"] = seconds
 
 
 _READ = {
@@ -206,8 +210,9 @@ def _declaration(draft: _Draft, value: str, kind: type[_Declared]) -> _Declared:
     except ValueError as error:
         raise draft.error(f"{value!r}: {error}.") from error
     flags: list[str] = [f.name for f in fields(kind) if f.type == "bool"]
-    keys: list[str] = [f.name for f in fields(kind) if f.type != "bool" and f.name not in ("name", "type")]
-    start = next((i for i, word in enumerate(words) if word in flags or "=" in word), len(words))
+    keys: list[str] = [f.name for f in fields(kind) if f.type != "bool" and f.name not in ("name", "type", "line")]
+    # A flag's word may be the name.
+    start = next((i for i, word in enumerate(words) if (i and word in flags) or "=" in word), len(words))
     if start < 2 or not _IDENTIFIER.match(words[0]):
         raise draft.error(f"{value!r} does not begin with a name and a type of PostgreSQL, as in 'opened_at date'.")
     given: dict[str, Any] = {}
@@ -220,4 +225,4 @@ def _declaration(draft: _Draft, value: str, kind: type[_Declared]) -> _Declared:
         if key in given:
             raise draft.error(f"{key!r} stands twice in {value!r}.")
         given[key] = text if equals else True
-    return kind(name=words[0], type=" ".join(words[1:start]).lower(), **given)
+    return kind(name=words[0], type=" ".join(words[1:start]).lower(), line=draft.line, **given)

@@ -20,7 +20,8 @@ from reports import conf
 from reports.errors import TemplateError, TemplateNotFound, near
 from reports.header import Header, parse_header
 
-_NAME = re.compile(r"[\w-]+(?:/[\w-]+(?:\.[\w-]+)*)*\.sql$")
+# No part begins with a dot, so there is no way out of a folder.
+_NAME = re.compile(r"(?:[\w-][\w.-]*/)*[\w-][\w.-]*\.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +45,13 @@ def find_template(name: str) -> Template:
         TemplateError: Its header is not of the grammar, or it is not UTF-8.
     """
     # Looking through the folders takes longer than all else of a short report, and the answer seldom changes.
-    key = name, id(apps.app_configs), conf.template_dirs()
-    path = _found.get(key)
-    changed = _changed(path) if path else None
-    if path is None or changed is None:
+    key = name, conf.template_dirs()
+    installed, path = _found.get(key, (None, ""))
+    changed = _changed(path) if installed is apps.app_configs else None
+    if changed is None:
         path = _search(name)
         changed = _changed(path)
-        _found[key] = path
+        _found[key] = apps.app_configs, path
     return _read(name, path, changed or 0)
 
 
@@ -88,11 +89,12 @@ class JinjaLoader(jinja2.BaseLoader):
         return found.source, path, lambda: _changed(path) == changed
 
 
-_found: dict[tuple[object, ...], str] = {}
+# Where a template was found, with the app registry's state at that time: tests install other apps.
+_found: dict[tuple[str, tuple[Path, ...]], tuple[object, str]] = {}
 
 
 def _search(name: str) -> str:
-    if _NAME.match(name):
+    if _NAME.fullmatch(name):
         for folder, label in _folders():
             path = folder / name
             if (label is None or name.startswith(f"{label}/")) and path.is_file():
@@ -118,8 +120,7 @@ def _read(name: str, file: str, changed: int) -> Template:
     if "\0" in source:
         raise TemplateError.at(str(path), source[: source.index("\0")].count("\n") + 1, "holds a NUL character.")
     header = parse_header(source, str(path))
-    lines = source.splitlines(keepends=True)
-    return Template(name, path, header, "\n" * header.lines + "".join(lines[header.lines :]))
+    return Template(name, path, header, "\n" * header.lines + "\n".join(source.split("\n")[header.lines :]))
 
 
 def _folders() -> Iterator[tuple[Path, str | None]]:
@@ -133,4 +134,6 @@ def _folders() -> Iterator[tuple[Path, str | None]]:
 
 def _names_in(folder: Path, label: str | None) -> Iterator[str]:
     for path in (folder / label if label else folder).rglob("*.sql"):
-        yield path.relative_to(folder).as_posix()
+        name = path.relative_to(folder).as_posix()
+        if _NAME.fullmatch(name):
+            yield name

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from math import isfinite
+from typing import Any, NoReturn
 
 from django import forms
-from django.http import QueryDict
+from django.contrib.postgres.forms import HStoreField, SimpleArrayField, SplitArrayWidget
+from django.core.exceptions import ValidationError
 from django.utils.datastructures import MultiValueDict
+from django.utils.translation import gettext_lazy as _
 
 from reports.errors import ParamsError, listed, near
 
@@ -26,23 +31,29 @@ _ACCEPTED: tuple[tuple[type[forms.Field], str], ...] = (
 )
 
 _SEVERAL = (forms.SelectMultiple, forms.CheckboxSelectMultiple, forms.MultipleHiddenInput)
+# Fields that take the str() or bool() of anything, also of a list; those in the second line do take lists.
+_TEXT = (forms.CharField, forms.BooleanField)
+_LISTS = (forms.JSONField, HStoreField, SimpleArrayField)
+# What Django's fields raise for values that no browser sends: 5 for a date, 10**400 for a float, JSON 10,000 deep.
+_SURPRISES = (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def bound_form(form_class: type[forms.Form], params: Mapping[str, Any]) -> forms.Form:
     """Return the form bound to raw parameters. A parameter that is absent has its field's ``initial``."""
-    data: MultiValueDict[str, Any] = MultiValueDict()
+    from_browser = isinstance(params, MultiValueDict)
+    data: MultiValueDict[str, Any] = params.copy() if from_browser else MultiValueDict()  # type: ignore[attr-defined]
     form = form_class(data)
     for name, field in form.fields.items():
-        present = [key for key in _keys(name, field) if key in params]
-        for key in present:
-            if isinstance(params, QueryDict):
-                data.setlist(key, params.getlist(key))
-            elif key == name:
-                _set(data, name, field, params[name])
-            else:
-                data[key] = params[key]
-        if not present and (initial := form.get_initial_for_field(field, name)) is not None:
-            _set(data, name, field, initial)
+        clean = partial(_clean, field, field.clean)
+        key = form.add_prefix(name)
+        if not (from_browser and _is_sent(data, key, field.widget)):
+            absent = from_browser or name not in params
+            try:
+                _put(data, key, field, form.get_initial_for_field(field, name) if absent else params[name])
+            except ValidationError as error:
+                clean = partial(_refuse, error)
+        field.clean = clean  # type: ignore[method-assign]  # the form's own copy of the field
     return form
 
 
@@ -58,56 +69,99 @@ def clean_params(form_class: type[forms.Form], params: Mapping[str, Any], *, rep
     """
     form = bound_form(form_class, params)
     errors: dict[str, list[Any]] = dict(form.errors.as_data())
-    allowed = {name: hint for name in errors if (hint := _accepted(form.fields.get(name)))}
-    if not isinstance(params, QueryDict):
+    if not isinstance(params, MultiValueDict):
         errors |= _unknown(form, params)
-        errors |= {name: ["Enter one value, not a list."] for name in params if _is_list_for_text(form, name, params)}
     if not errors:
         return form.cleaned_data
     error = ParamsError(errors)
-    error.report, error.allowed = report, allowed
+    error.report = report
+    error.allowed = {name: hint for name in errors if (hint := _accepted(form.fields.get(name)))}
     raise error
 
 
-def _keys(name: str, field: forms.Field) -> list[str]:
-    """Return the keys a field is read from: its name, or one key for each input of a MultiWidget."""
-    if isinstance(field.widget, forms.MultiWidget):
-        suffixes: list[str] = field.widget.widgets_names  # type: ignore[attr-defined]
-        return [name, *(name + suffix for suffix in suffixes)]
-    return [name]
+def _is_sent(data: MultiValueDict[str, Any], key: str, widget: forms.Widget) -> bool:
+    """Return whether a browser sent something for a field, under its own key or those of the widget's parts.
+
+    A checkbox or a multiple select cannot tell: such a widget calls nothing omitted, not even from empty data.
+    """
+    none: MultiValueDict[str, Any] = MultiValueDict()
+    can_tell = widget.value_omitted_from_data(none, none, key)
+    return key in data or (can_tell and not widget.value_omitted_from_data(data, none, key))
 
 
-def _set(data: MultiValueDict[str, Any], name: str, field: forms.Field, value: Any) -> None:
-    """Put a Python value where the field's widget looks for it."""
+def _put(data: MultiValueDict[str, Any], key: str, field: forms.Field, value: Any) -> None:
+    """Put a value from code where the field's widget looks for it.
+
+    Raises:
+        ValidationError: The field cannot have such a value.
+    """
+    value = list(value) if isinstance(value, (tuple, set, frozenset)) else value
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        raise ValidationError("Enter text, not bytes.", code="bytes")
+    if isinstance(value, (list, dict)) and isinstance(field, _TEXT) and not isinstance(field, _LISTS):
+        raise ValidationError("Enter one value, not a list.", code="list")
+    try:
+        suffixes, shown = _shown(field, value)
+    except _SURPRISES as error:
+        raise _invalid(field) from error
+    if suffixes:
+        if len(shown) > len(suffixes):
+            raise ValidationError(f"Enter at most {len(suffixes)} values.", code="max_length")
+        data.update({key + suffix: part for suffix, part in zip(suffixes, shown, strict=False) if part is not None})
+    elif isinstance(field.widget, _SEVERAL) and isinstance(shown, list):
+        data.setlist(key, shown)
+    elif shown is not None:
+        data[key] = shown
+
+
+def _shown(field: forms.Field, value: Any) -> tuple[Sequence[str], Any]:
+    """Return a value as the field's widget shows it; with suffixes of its keys, the list of its parts."""
+    widget = field.widget
     if isinstance(field, forms.ModelChoiceField) or (isinstance(field, forms.JSONField) and not isinstance(value, str)):
         value = field.prepare_value(value)
-    if isinstance(field.widget, forms.MultiWidget):
-        for key, part in zip(_keys(name, field)[1:], field.widget.decompress(value) or (), strict=True):
-            data[key] = part
-    elif isinstance(field.widget, _SEVERAL) and _is_list(value):
-        data.setlist(name, list(value))
-    elif value is not None:
-        data[name] = value
+    if isinstance(widget, forms.MultiWidget):
+        return widget.widgets_names, value if isinstance(value, list) else list(widget.decompress(value) or ())  # type: ignore[attr-defined]
+    if isinstance(widget, SplitArrayWidget):
+        return [f"_{index}" for index in range(widget.size)], list(value or ())
+    return (), value
+
+
+def _clean(field: forms.Field, clean: Callable[..., Any], *args: Any) -> Any:
+    """Clean a value. Whatever is wrong with it is a ValidationError: a value from outside is nobody's bug."""
+    try:
+        value = clean(*args)
+        storable = _is_storable(value)
+    except _SURPRISES as error:
+        raise _invalid(field) from error
+    if not storable:
+        raise ValidationError("Leave out what PostgreSQL cannot store: NUL, lone surrogates, NaN.", code="unstorable")
+    return value
+
+
+def _refuse(error: ValidationError, *args: Any) -> NoReturn:
+    raise error
+
+
+def _invalid(field: forms.Field) -> ValidationError:
+    return ValidationError(field.error_messages.get("invalid", _("Enter a valid value.")), code="invalid")
+
+
+def _is_storable(value: object) -> bool:
+    if isinstance(value, str):
+        return "\0" not in value and not _SURROGATE.search(value)
+    if isinstance(value, float):
+        return isfinite(value)
+    if isinstance(value, dict):
+        return all(_is_storable(part) for item in value.items() for part in item)
+    return not isinstance(value, list) or all(map(_is_storable, value))
 
 
 def _unknown(form: forms.Form, params: Mapping[str, Any]) -> dict[str, list[Any]]:
-    known = {key for name, field in form.fields.items() for key in _keys(name, field)}
     return {
         str(name): [f"No such parameter (there are: {listed(form.fields)}).{near(str(name), form.fields)}"]
         for name in params
-        if name not in known
+        if name not in form.fields
     }
-
-
-def _is_list_for_text(form: forms.Form, name: str, params: Mapping[str, Any]) -> bool:
-    """Return whether a text field, which takes the str() of anything, was given a list."""
-    field = form.fields.get(name)
-    takes_lists = isinstance(field, forms.JSONField) or hasattr(field, "base_field")
-    return isinstance(field, forms.CharField) and not takes_lists and _is_list(params[name])
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, (list, tuple, set, frozenset, dict))
 
 
 def _accepted(field: forms.Field | None) -> str | None:

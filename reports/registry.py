@@ -25,7 +25,7 @@ def register(report: type[Report]) -> type[Report]:
     """
     name = report.get_name()
     other = _reports.get(name, report)
-    if other is not report:
+    if _origin(other) != _origin(report):  # the same one again, when its module is read a second time
         raise AlreadyRegistered(
             f"two reports are called {name!r}: {_origin(other)} and {_origin(report)}. Rename one, or set its name."
         )

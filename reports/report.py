@@ -12,10 +12,11 @@ from django.db import DEFAULT_DB_ALIAS, models, router
 from django.db.models.signals import pre_delete, pre_save
 
 from reports import rendering
+from reports.conf import LONGEST, is_seconds
 from reports.describe import describe_columns
 from reports.environment import environment
 from reports.errors import TemplateError, listed
-from reports.header import Column, Header
+from reports.header import REPORT_NAME, Column, Header
 from reports.loader import Template, find_template
 from reports.param_fields import build_form
 from reports.params import bound_form, clean_params
@@ -49,6 +50,13 @@ class Report:
         cls._made = None
         if isinstance(cls.ordering, str):
             raise TypeError(f"{cls.__qualname__}.ordering is {cls.ordering!r}; it must be a list of names.")
+        if cls.name and not REPORT_NAME.fullmatch(cls.name):
+            raise TypeError(f"{cls.__qualname__}.name is {cls.name!r}; it must be name or app_label.name.")
+        if cls.timeout is not None and not is_seconds(cls.timeout):
+            raise TypeError(
+                f"{cls.__qualname__}.timeout is {cls.timeout!r}; it must be a number of seconds above 0,"
+                f" at most {LONGEST}."
+            )
         if cls.model is not None:
             if cls.model._meta.managed:
                 raise TypeError(
@@ -111,8 +119,8 @@ class Report:
     @classmethod
     def get_title(cls) -> str:
         """Return the first line of the docstring, else of the header's ``doc``, else the name."""
-        doc = cls.__doc__ if cls.__dict__.get("__doc__") else cls.get_header().doc
-        return (doc or cls.get_name()).strip().splitlines()[0]
+        doc = cls.__dict__.get("__doc__") or cls.get_header().doc
+        return (doc.strip() or cls.get_name()).splitlines()[0]
 
     @classmethod
     def get_template(cls) -> Template:
@@ -150,7 +158,7 @@ class Report:
 
     @classmethod
     def get_columns(cls) -> tuple[Column, ...]:
-        """Return the declared columns, none when the report has a ``model`` or declares nothing."""
+        """Return the columns that the header declares."""
         return cls.get_header().columns
 
     @classmethod

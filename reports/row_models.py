@@ -49,11 +49,8 @@ def build_row_model(
     declared = tuple(columns)
     keys = [column for column in declared if column.pk]
     attributes: dict[str, Any] = {"__module__": __name__, "has_key": bool(keys), "columns": declared}
+    _check_names(declared, file)
     for position, column in enumerate(declared):
-        if _REFUSED.search(column.name):
-            raise TemplateError.at(
-                file, None, f"a column may not be called {column.name!r}: Django reads '__' and 'pk' in lookups."
-            )
         field = build_field(column, file=file)
         field.primary_key = (column.pk and len(keys) == 1) or (not keys and position == 0)
         attributes[_field_name(column)] = field
@@ -91,6 +88,22 @@ def __getattr__(name: str) -> Any:
     if found is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return found
+
+
+def _check_names(columns: Iterable[Column], file: str) -> None:
+    taken: dict[str, str] = {}
+    for column in columns:
+        if _REFUSED.search(column.name):
+            raise TemplateError.at(
+                file, None, f"a column may not be called {column.name!r}: Django reads '__' and 'pk' in lookups."
+            )
+        field = _field_name(column)
+        for name in {field, f"{field}_id"} if column.fk else {field}:
+            if name in taken:
+                raise TemplateError.at(
+                    file, None, f"columns {taken[name]!r} and {column.name!r} are both read as {name!r}; rename one."
+                )
+            taken[name] = column.name
 
 
 def _field_name(column: Column) -> str:

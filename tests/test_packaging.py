@@ -72,12 +72,12 @@ def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_wheel_holds_the_package_and_nothing_else(source: Path, wheel: Path):
     modules = {path.relative_to(source).as_posix() for path in (source / "reports").rglob("*.py")}
-    sql = {f"reports/{path.relative_to(source).as_posix()}" for path in (source / "sql").rglob("*.*")}
 
     names = set(zipfile.ZipFile(wheel).namelist())
 
-    assert {name.split("/")[0] for name in names} == {"reports", "django_sql_reports-0.1.0.dist-info"}
-    assert modules | sql | {"reports/py.typed"} <= names
+    assert {name.split("/")[0].partition("-")[0] for name in names} == {"reports", "django_sql_reports"}
+    assert modules | {"reports/py.typed", "reports/sql/__init__.py"} <= names
+    assert {f"reports/sql/{name}" for name in templates(source).split()} <= names
     assert "reports/sql/packaging/probe.sql" in names
     assert not [name for name in names if "test" in name.replace("reports/testing", "")]
 

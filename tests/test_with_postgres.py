@@ -94,6 +94,10 @@ def servers(folder: Path) -> list[int]:
     return found
 
 
+def nothing_runs(runner: Runner) -> bool:
+    return not runner.clusters() and not servers(runner.folder())
+
+
 def test_command_gets_a_server_without_tcp_and_nothing_is_left(runner: Runner):
     code, output, errors = runner.run(*python(SHOW))
 
@@ -101,7 +105,7 @@ def test_command_gets_a_server_without_tcp_and_nothing_is_left(runner: Runner):
     version, addresses, data, fsync = output.strip().split("|")
     assert (int(version) >= 180000, addresses, fsync) == (True, "", "off")
     assert data.startswith(str(runner.folder()))
-    assert runner.clusters() == servers(runner.folder()) == []
+    assert nothing_runs(runner)
 
 
 def test_exit_code_is_the_commands(runner: Runner):
@@ -165,7 +169,7 @@ def test_signal_ends_command_and_server(runner: Runner, signum: signal.Signals):
     _, errors = process.communicate(timeout=30)
 
     assert process.returncode in {128 + signum, 1, 130}, errors
-    assert runner.clusters() == servers(runner.folder()) == []
+    assert nothing_runs(runner)
 
 
 def killed(runner: Runner, *arguments: str) -> None:
@@ -206,7 +210,7 @@ def test_what_a_killed_caller_left_is_removed(runner: Runner):
     code, _, errors = runner.run("--", "true")
 
     assert code == 0, errors
-    assert runner.clusters() == servers(runner.folder()) == []
+    assert nothing_runs(runner)
 
 
 def test_two_at_once_have_their_own_servers(runner: Runner):

@@ -144,7 +144,7 @@ def test_employee_loads(departments, staff, tickets, at_least):
         loads = EmployeeLoads(user=staff).run({"at_least": at_least} if at_least else {})
         got = [
             (load.employee, load.department, load.open_tickets, load.urgent_tickets, load.oldest_open)
-            for load in loads.select_related()
+            for load in loads.select_related("employee", "department")
         ]
 
     assert got == want

@@ -71,6 +71,20 @@ def test_load_of_the_same_size_is_skipped(loaded, django_assert_max_num_queries)
     assert output.getvalue() == "helpdesk: 3,000 tickets are loaded already.\n"
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_a_bar(db, capsys):
+    output = Terminal()
+
+    helpdesk.load(700, output)
+
+    assert output.getvalue() == ""
+    assert "tickets    : 100%" in capsys.readouterr().err
+
+
 def test_load_of_another_size_replaces(transactional_db):
     helpdesk.load(3_000, io.StringIO())
     output = io.StringIO()
