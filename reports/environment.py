@@ -12,13 +12,12 @@ environment that trusts Markup.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from functools import lru_cache, wraps
 from typing import Any
 
 import jinja2
 from django.apps import apps
-from django.core.exceptions import FieldDoesNotExist
 from jinja2.ext import Extension
 from jinja2.lexer import Token, TokenStream
 from jinja2.runtime import Context
@@ -42,6 +41,8 @@ SQL_FILTERS = {
     "inclause": binding.inclause,
     "sqlsafe": binding.sqlsafe,
 }
+# These may be given SQL text as well; they leave it as it is, or trim it.
+_FOR_ANY = ("count", "d", "default", "length", "string", "trim")
 ALLOWED_FILTERS = (*VALUE_FILTERS, *SQL_FILTERS)
 
 # The file of a template that was given as text: Jinja's own word.
@@ -59,7 +60,8 @@ def environment() -> jinja2.Environment:
         finalize=_finalize,
         cache_size=-1,
     )
-    env.filters = {name: env.filters[name] for name in VALUE_FILTERS} | SQL_FILTERS
+    values_only = {name: _for_values(name, env.filters[name]) for name in VALUE_FILTERS if name not in _FOR_ANY}
+    env.filters = values_only | {name: env.filters[name] for name in _FOR_ANY} | SQL_FILTERS
     env.tests["given"] = binding.is_given
     env.globals = {name: env.globals[name] for name in ("dict", "namespace", "range")}
     env.globals |= {"table": table, "column": column}
@@ -75,12 +77,10 @@ def column(name: str) -> SQL:
     """Return the quoted column of a model's field: ``column("helpdesk.Department.name")``."""
     model_name, _, field_name = name.rpartition(".")
     model = _model(model_name)
-    try:
-        found = getattr(model._meta.get_field(field_name), "column", None)
-    except FieldDoesNotExist:
-        found = None
+    fields = model._meta.concrete_fields  # a many-to-many field is none of them, though it has a column's name
+    found = next((field.column for field in fields if field_name in (field.name, field.attname)), None)
     if not found:
-        names = [f.name for f in model._meta.concrete_fields]
+        names = [field.name for field in fields]
         raise TemplateError(
             f"{model_name} has no column for a field {field_name!r} (it has: {listed(names)}).{near(field_name, names)}"
         )
@@ -100,8 +100,46 @@ def _quoted(name: str) -> str:
     return name if name.startswith('"') and name.endswith('"') else '"' + name.replace('"', '""') + '"'
 
 
+def _for_values(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the filter, refusing SQL text: a changed text would be a value again, a number in it 0."""
+    position = 1 if hasattr(function, "jinja_pass_arg") else 0  # Jinja passes the context, environment, … first
+
+    @wraps(function)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        if isinstance(args[position], SQL):
+            raise TemplateError(f"the filter {name} is for values, not for SQL text")
+        return function(*args, **kwargs)
+
+    return checked
+
+
+class _Template(jinja2.Template):
+    def _get_default_module(self, ctx: Context | None = None) -> Any:
+        # Jinja keeps a module that is imported without context: a value bound in it would be another rendering's.
+        token = binding.current.set(binding.NO_VALUES)
+        try:
+            return super()._get_default_module(ctx)
+        finally:
+            binding.current.reset(token)
+
+
 class _Environment(jinja2.Environment):
     concat = staticmethod(lambda parts: SQL("".join(parts)))
+    template_class = _Template
+
+    def get_template(self, name: Any, *args: Any, **kwargs: Any) -> jinja2.Template:
+        return self._own(super().get_template(name, *args, **kwargs))
+
+    def select_template(self, names: Any, *args: Any, **kwargs: Any) -> jinja2.Template:
+        return self._own(super().select_template(names, *args, **kwargs))
+
+    def get_or_select_template(self, template_name_or_list: Any, *args: Any, **kwargs: Any) -> jinja2.Template:
+        return self._own(super().get_or_select_template(template_name_or_list, *args, **kwargs))
+
+    def _own(self, template: jinja2.Template) -> jinja2.Template:
+        if template.environment is not self:  # it would write values as they are
+            raise TemplateError("a template object of another Jinja environment cannot be included; give its name")
+        return template
 
 
 @jinja2.pass_context  # with the context passed, Jinja folds no constant: literals are bound too

@@ -6,8 +6,8 @@ to come out the same, results are fetched in PostgreSQL's binary format, which i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import repeat
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, repeat
 from typing import Any
 
 import psycopg
@@ -22,9 +22,9 @@ Row = dict[str, Any]
 # Types whose binary values are equal to Django's text ones; tests compare them. Not the same are, among others, real,
 # jsonb, inet, enums, citext. Both are asked: the fields before the statement, PostgreSQL's own answer after it.
 _BINARY_FIELDS = frozenset({
-    models.BigIntegerField, models.BooleanField, models.CharField, models.DateField, models.DateTimeField,
-    models.DecimalField, models.FloatField, models.IntegerField, models.SmallIntegerField, models.TextField,
-    models.TimeField, models.UUIDField,
+    models.AutoField, models.BigAutoField, models.BigIntegerField, models.BooleanField, models.CharField,
+    models.DateField, models.DateTimeField, models.DecimalField, models.FloatField, models.IntegerField,
+    models.SmallAutoField, models.SmallIntegerField, models.TextField, models.TimeField, models.UUIDField,
 })  # fmt: skip
 _BINARY_TYPES = frozenset(
     types[name].oid
@@ -57,6 +57,11 @@ class DictIterable(BaseIterable):  # type: ignore[type-arg]  # generic in the st
     """Yields a dict for each row: the columns selected, then the annotations."""
 
     def __iter__(self) -> Iterator[Row]:
+        # Nothing may run before the first row is asked for: async code makes the iterator in its own thread and reads
+        # it in another. Not a generator, which would cost Python code for each row.
+        return chain.from_iterable(map(DictIterable._read, (self,)))
+
+    def _read(self) -> Iterator[Row]:
         queryset = self.queryset
         compiler = queryset.query.get_compiler(using=queryset.db)
         if self.chunked_fetch:
@@ -80,28 +85,37 @@ def _names(compiler: SQLCompiler) -> tuple[tuple[str, ...], tuple[int, ...]]:
     return tuple(name for name, _ in found), tuple(i for _, i in found)
 
 
-def _fetch_all(compiler: SQLCompiler) -> Sequence[Sequence[Any]] | Iterator[Sequence[Any]]:
+def _fetch_all(compiler: SQLCompiler) -> Iterable[Sequence[Any]]:
     try:
         sql, params = compiler.as_sql()
     except EmptyResultSet:
         return ()
-    connection: Any = compiler.connection
-    with connection.cursor() as cursor:
-        if sql not in _text_only and _can_be_binary(compiler):
-            cursor.cursor.close()
-            cursor.cursor = BinaryCursor(connection.connection)
-            cursor.cursor.binds_on_server = connection.features.uses_server_side_binding
+    rows = _fetch_binary(compiler, sql, params)
+    if rows is None:
+        with compiler.connection.cursor() as cursor:
             cursor.execute(sql, params)
-            if all(column.type_code in _BINARY_TYPES for column in cursor.description):
-                return cursor.fetchall()  # type: ignore[no-any-return]
-            if len(_text_only) >= _MOST_TEXT_ONLY:
-                _text_only.clear()
-            _text_only.add(sql)
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        rows = cursor.fetchall()
+            rows = cursor.fetchall()
+    # Also after a binary fetch: Avg() of integers is a numeric, which Django makes a float.
     converters = compiler.get_converters([column[0] for column in compiler.select or ()])
     return compiler.apply_converters(rows, converters) if converters else rows
+
+
+def _fetch_binary(compiler: SQLCompiler, sql: str, params: Sequence[Any]) -> list[Sequence[Any]] | None:
+    """Return the rows, or None when a column's text value would be another one."""
+    connection: Any = compiler.connection
+    with connection.cursor() as cursor:
+        if sql in _text_only or not _can_be_binary(compiler):
+            return None
+        cursor.cursor.close()
+        cursor.cursor = BinaryCursor(connection.connection)
+        cursor.cursor.binds_on_server = connection.features.uses_server_side_binding
+        cursor.execute(sql, params)
+        if all(column.type_code in _BINARY_TYPES for column in cursor.description):
+            return cursor.fetchall()  # type: ignore[no-any-return]
+        if len(_text_only) >= _MOST_TEXT_ONLY:
+            _text_only.clear()
+        _text_only.add(sql)
+        return None
 
 
 def _can_be_binary(compiler: SQLCompiler) -> bool:

@@ -41,7 +41,8 @@ def join(queryset: models.QuerySet[_Model], *rows: Rows, **named: Rows) -> model
         if name not in clone.query._filtered_relations:
             clone = clone.annotate(**{name: models.FilteredRelation(_relation(clone.model, item, name))})
         sources[name] = _source(item)
-    clone.query = _report_query(clone.query, sources)
+    # Not clone.query, whose setter would make values() of values_list().
+    clone._query = _report_query(clone.query, sources)
     return clone  # type: ignore[no-any-return]
 
 
@@ -73,9 +74,9 @@ def _relation(model: type[models.Model], rows: Rows, name: str) -> str:
 
 def _report_query(query: Any, sources: Mapping[str, Source]) -> ReportQuery:
     if not isinstance(query, ReportQuery):
-        if type(query) is not Query:
-            raise TypeError(f"join() cannot extend a query of the class {type(query).__name__}.")
-        query = query.clone()
+        found: type[Any] = type(query)
+        if found is not Query:
+            raise TypeError(f"join() cannot extend a query of the class {found.__name__}.")
         query.__class__ = ReportQuery
         query.sources, query.report_ordering = {}, ()
         query.alias_map = {alias: _report_item(item) for alias, item in query.alias_map.items()}

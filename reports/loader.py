@@ -84,9 +84,14 @@ class JinjaLoader(jinja2.BaseLoader):
             found = find_template(template)
         except TemplateNotFound as error:
             raise jinja2.TemplateNotFound(template) from error  # as "include … ignore missing" expects
-        path = str(found.path)
-        changed = _changed(path)
-        return found.source, path, lambda: _changed(path) == changed
+
+        def is_current() -> bool:
+            try:
+                return find_template(template) is found
+            except TemplateError:
+                return False
+
+        return found.source, str(found.path), is_current
 
 
 # Where a template was found, with the app registry's state at that time: tests install other apps.

@@ -14,7 +14,6 @@ from django.utils import timezone
 from reports.errors import TemplateError, listed, near
 from reports.header import Param
 
-
 _BOOLEANS = {"true": True, "t": True, "yes": True, "y": True, "on": True, "1": True}
 _BOOLEANS |= {"false": False, "f": False, "no": False, "n": False, "off": False, "0": False}
 
@@ -95,8 +94,7 @@ FIELDS: Mapping[str, Any] = {
     "integer": partial(forms.IntegerField, min_value=-(2**31), max_value=2**31 - 1),
     "interval": forms.DurationField,
     "jsonb": forms.JSONField,
-    # PostgreSQL's own limits: 131072 digits before the point and 16383 behind it.
-    "numeric": partial(forms.DecimalField, max_digits=131072 + 16383, decimal_places=16383),
+    "numeric": forms.DecimalField,
     "real": forms.FloatField,
     "smallint": partial(forms.IntegerField, min_value=-(2**15), max_value=2**15 - 1),
     "text": forms.CharField,
@@ -125,7 +123,6 @@ SYNONYMS = {
 _SIZED = re.compile(r"(?P<type>[a-z ]+?)\s*\((?P<numbers>\d+(?:\s*,\s*\d+)?)\)$")
 
 
-@lru_cache(maxsize=1024)
 @lru_cache(maxsize=1024)
 def build_form(params: tuple[Param, ...], *, file: str) -> type[forms.Form]:
     """Return the form class of declared parameters, its fields in their order.

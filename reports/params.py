@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from functools import partial
 from math import isfinite
 from typing import Any, NoReturn
@@ -14,6 +15,7 @@ from django.core.exceptions import ValidationError
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext_lazy as _
 
+from reports.binding import JSONList
 from reports.errors import ParamsError, listed, near
 
 # What a field accepts, in a few words, for messages. The first class that fits counts.
@@ -36,6 +38,8 @@ _TEXT = (forms.CharField, forms.BooleanField)
 _LISTS = (forms.JSONField, HStoreField, SimpleArrayField)
 # What Django's fields raise for values that no browser sends: 5 for a date, 10**400 for a float, JSON 10,000 deep.
 _SURPRISES = (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError)
+# The most digits before the point that PostgreSQL's numeric holds. Django takes seconds to make an int of 1e999999.
+_DIGITS = 131072
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -72,11 +76,15 @@ def clean_params(form_class: type[forms.Form], params: Mapping[str, Any], *, rep
     if not isinstance(params, MultiValueDict):
         errors |= _unknown(form, params)
     if not errors:
-        return form.cleaned_data
+        return {name: _as_json(form.fields.get(name), value) for name, value in form.cleaned_data.items()}
     error = ParamsError(errors)
     error.report = report
     error.allowed = {name: hint for name in errors if (hint := _accepted(form.fields.get(name)))}
     raise error
+
+
+def _as_json(field: forms.Field | None, value: Any) -> Any:
+    return JSONList(value) if isinstance(value, list) and isinstance(field, forms.JSONField) else value
 
 
 def _is_sent(data: MultiValueDict[str, Any], key: str, widget: forms.Widget) -> bool:
@@ -95,12 +103,15 @@ def _put(data: MultiValueDict[str, Any], key: str, field: forms.Field, value: An
     Raises:
         ValidationError: The field cannot have such a value.
     """
+    if value is None:
+        return
     value = list(value) if isinstance(value, (tuple, set, frozenset)) else value
     if isinstance(value, (bytes, bytearray, memoryview)):
         raise ValidationError("Enter text, not bytes.", code="bytes")
     if isinstance(value, (list, dict)) and isinstance(field, _TEXT) and not isinstance(field, _LISTS):
         raise ValidationError("Enter one value, not a list.", code="list")
     try:
+        _check_storable(value)
         suffixes, shown = _shown(field, value)
     except _SURPRISES as error:
         raise _invalid(field) from error
@@ -110,7 +121,7 @@ def _put(data: MultiValueDict[str, Any], key: str, field: forms.Field, value: An
         data.update({key + suffix: part for suffix, part in zip(suffixes, shown, strict=False) if part is not None})
     elif isinstance(field.widget, _SEVERAL) and isinstance(shown, list):
         data.setlist(key, shown)
-    elif shown is not None:
+    else:
         data[key] = shown
 
 
@@ -119,10 +130,15 @@ def _shown(field: forms.Field, value: Any) -> tuple[Sequence[str], Any]:
     widget = field.widget
     if isinstance(field, forms.ModelChoiceField) or (isinstance(field, forms.JSONField) and not isinstance(value, str)):
         value = field.prepare_value(value)
-    if isinstance(widget, forms.MultiWidget):
-        return widget.widgets_names, value if isinstance(value, list) else list(widget.decompress(value) or ())  # type: ignore[attr-defined]
+    if isinstance(field, forms.BooleanField):
+        hash(value)  # NullBooleanSelect looks it up in a dict
     if isinstance(widget, SplitArrayWidget):
-        return [f"_{index}" for index in range(widget.size)], list(value or ())
+        if not isinstance(value, list):
+            raise _invalid(field)
+        return [f"_{index}" for index in range(widget.size)], value
+    if isinstance(widget, forms.MultiWidget):
+        suffixes: list[str] = widget.widgets_names  # type: ignore[attr-defined]
+        return suffixes, value if isinstance(value, list) else list(widget.decompress(value) or ())
     return (), value
 
 
@@ -130,11 +146,9 @@ def _clean(field: forms.Field, clean: Callable[..., Any], *args: Any) -> Any:
     """Clean a value. Whatever is wrong with it is a ValidationError: a value from outside is nobody's bug."""
     try:
         value = clean(*args)
-        storable = _is_storable(value)
+        _check_storable(value)
     except _SURPRISES as error:
         raise _invalid(field) from error
-    if not storable:
-        raise ValidationError("Leave out what PostgreSQL cannot store: NUL, lone surrogates, NaN.", code="unstorable")
     return value
 
 
@@ -146,11 +160,20 @@ def _invalid(field: forms.Field) -> ValidationError:
     return ValidationError(field.error_messages.get("invalid", _("Enter a valid value.")), code="invalid")
 
 
+def _check_storable(value: object) -> None:
+    if not _is_storable(value):
+        raise ValidationError(
+            "PostgreSQL cannot store this value (NUL, lone surrogate, NaN, too many digits).", code="unstorable"
+        )
+
+
 def _is_storable(value: object) -> bool:
     if isinstance(value, str):
         return "\0" not in value and not _SURROGATE.search(value)
     if isinstance(value, float):
         return isfinite(value)
+    if isinstance(value, Decimal):
+        return value.is_finite() and value.adjusted() < _DIGITS
     if isinstance(value, dict):
         return all(_is_storable(part) for item in value.items() for part in item)
     return not isinstance(value, list) or all(map(_is_storable, value))

@@ -15,8 +15,9 @@ from reports import binding
 from reports.binding import Render
 from reports.environment import ALLOWED_FILTERS, UNNAMED, environment
 from reports.errors import TemplateError, TemplateNotFound, listed, near
+from reports.lexer import BOUND, Malformed
 from reports.loader import template_names
-from reports.statement import BOUND, Lines, Malformed, build_statement, unmark
+from reports.statement import Lines, build_statement, unmark
 
 _VALUE_MARK = re.compile("\0(\\d+)\\.(\\d+)\0")
 _UNKNOWN_FILTER = re.compile(r"No filter named '(\w+)'")
@@ -64,6 +65,8 @@ def compile_template(name: str) -> jinja2.Template:
 
 def render_string(source: str, context: Mapping[str, object], *, using: str = DEFAULT_DB_ALIAS) -> Query:
     """Return the query of a template given as text; see ``render``."""
+    if "\0" in source:  # which would be taken for a mark
+        raise TemplateError.at(UNNAMED, source[: source.index("\0")].count("\n") + 1, "holds a NUL character.")
     try:
         template = environment().from_string(source)
     except jinja2.TemplateError as error:
@@ -72,6 +75,7 @@ def render_string(source: str, context: Mapping[str, object], *, using: str = DE
 
 
 def render_compiled(template: jinja2.Template, context: Mapping[str, object], using: str) -> Query:
+    """Return the query of a template from ``compile_template``; see ``render``."""
     rendering = Render(using)
     token = binding.current.set(rendering)
     try:
@@ -84,16 +88,21 @@ def render_compiled(template: jinja2.Template, context: Mapping[str, object], us
         binding.current.reset(token)
     # split() gives text, render number, index, text, … : faster than one call of a function for each mark.
     pieces = _VALUE_MARK.split(text)
-    if set(pieces[1::3]) - {str(rendering.number)}:
-        raise TemplateError("SQL text kept from another rendering was used; import it 'with context'.")
+    if stale := set(pieces[1::3]) - {str(rendering.number)}:
+        before = "".join(pieces[: 3 * min(map(pieces[1::3].index, stale)) + 1 : 3])
+        raise TemplateError.at(*_place(template, before, len(before)), "SQL text of another rendering was used.")
     params = tuple([rendering.values[int(index)] for index in pieces[2::3]])
     text = BOUND.join(pieces[::3])
     try:
         statement = build_statement(text)
     except Malformed as error:
-        file, line = unmark(text)[1].at(error.offset) or (None, None)
-        raise TemplateError.at(file, line, f"{error}.") from None
+        raise TemplateError.at(*_place(template, text, error.offset), f"{error}.") from None
     return Query(statement.sql, params, statement.lines)
+
+
+def _place(template: jinja2.Template, text: str, offset: int) -> tuple[str, int]:
+    """Return the file and line of an offset in a template's marked text, the marks not counted."""
+    return unmark(text)[1].at(offset) or (template.filename or UNNAMED, 1)
 
 
 def _refuse(error: Exception, context: Mapping[str, object]) -> NoReturn:
@@ -114,8 +123,12 @@ def _refuse(error: Exception, context: Mapping[str, object]) -> NoReturn:
         missing = str(error.name)
         raise TemplateNotFound.at(file, line, f"there is no template {missing!r}.{near(missing, template_names())}")
     if isinstance(error, TemplateError):
-        raise type(error).at(file, line, str(error)) from None
-    raise TemplateError.at(file, line, f"{type(error).__name__}: {error}") from error
+        raise type(error).at(file, line, _sentence(str(error))) from None
+    raise TemplateError.at(file, line, _sentence(f"{type(error).__name__}: {error}")) from error
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?")) else f"{text}."
 
 
 def _last_template_line(traceback: TracebackType | None) -> tuple[str | None, int | None]:

@@ -22,17 +22,27 @@ APP_LABEL = "sql_reports"
 
 _private = Apps()
 _models: dict[str, type[models.Model]] = {}
+_declared: dict[str, tuple[tuple[Column, ...], tuple[str, ...]]] = {}
 # The registry puts itself here: a row model that this process has not made yet is made from its report.
 makers: list[Callable[[str], object]] = []
 
-_REFUSED = re.compile(r"__|_$|^pk$")
+# '__', a last '_' and 'pk' mean something in lookups; the others are what Django itself calls on a model.
+_REFUSED = re.compile(r"__|_$|^(pk|Meta|from_db|_meta|_state|_base_manager|_default_manager|_manager|_has_key|_report)$")
 
 
 class RowModel:
-    """What row models have in common. ``has_key`` is False when no column was declared ``pk``."""
+    """What row models have in common: their report's name; False for the key when no column was declared ``pk``."""
 
-    has_key: ClassVar[bool] = True
-    columns: ClassVar[tuple[Column, ...]] = ()
+    _report: ClassVar[str] = ""
+    _has_key: ClassVar[bool] = True
+
+    def save_base(self, *args: Any, **kwargs: Any) -> None:
+        """Refuse to save, as for the rows of a report with a model of its own."""
+        raise TypeError(f"save() is not possible: {type(self).__name__} is a row of a report, read only.")
+
+    def delete(self, *args: Any, **kwargs: Any) -> None:
+        """Refuse to delete."""
+        raise TypeError(f"delete() is not possible: {type(self).__name__} is a row of a report, read only.")
 
 
 def build_row_model(
@@ -46,9 +56,12 @@ def build_row_model(
     Raises:
         TemplateError: A column's name or type cannot be a field; names the file and the column.
     """
-    declared = tuple(columns)
+    name, declared, order = model_name(report), tuple(columns), tuple(ordering)
+    if name in _models and _declared.get(name) == (declared, order):
+        return _models[name]  # pickle wants one class for one name
     keys = [column for column in declared if column.pk]
-    attributes: dict[str, Any] = {"__module__": __name__, "has_key": bool(keys), "columns": declared}
+    attributes: dict[str, Any] = {"__module__": __name__, "_report": report, "_has_key": bool(keys)}
+    attributes["_manager"] = models.Manager()  # Django's own is called objects, and so may a column be
     _check_names(declared, file)
     for position, column in enumerate(declared):
         field = build_field(column, file=file)
@@ -56,17 +69,17 @@ def build_row_model(
         attributes[_field_name(column)] = field
     if len(keys) > 1:
         attributes["pk"] = models.CompositePrimaryKey(*[_field_name(column) for column in keys])
-    name = model_name(report)
     meta = {
         "apps": _private,
         "app_label": APP_LABEL,
         "db_table": f"report_{name}",
         "managed": False,
-        "ordering": tuple(ordering),
+        "ordering": order,
     }
     attributes["Meta"] = type("Meta", (), meta)
     _private.all_models[APP_LABEL].pop(name.lower(), None)  # one made before, of an older header
     _models[name] = type(name, (RowModel, models.Model), attributes)
+    _declared[name] = declared, order
     return _models[name]
 
 
@@ -95,7 +108,7 @@ def _check_names(columns: Iterable[Column], file: str) -> None:
     for column in columns:
         if _REFUSED.search(column.name):
             raise TemplateError.at(
-                file, None, f"a column may not be called {column.name!r}: Django reads '__' and 'pk' in lookups."
+                file, None, f"a column may not be called {column.name!r}: Django means something else by it."
             )
         field = _field_name(column)
         for name in {field, f"{field}_id"} if column.fk else {field}:

@@ -11,18 +11,22 @@ from django.db.models.sql import Query
 
 from reports.fetching import DictIterable
 from reports.row_models import RowModel
-from reports.source import ReportQuery, Source
+from reports.source import ReportQuery, Source, need_key
 
 
 def _read_only(name: str) -> Callable[..., Any]:
     def refuse(self: models.QuerySet[Any], *args: Any, **kwargs: Any) -> Any:
-        raise TypeError(f"{name}() is not possible: rows of the report {self.model._meta.object_name!r} are read only.")
+        raise TypeError(f"{name}() is not possible: rows of the report {_name(self.model)!r} are read only.")
 
     refuse.__name__ = name
     refuse.__doc__ = f"Raise TypeError: a report has no {name}()."
     refuse.alters_data = True  # type: ignore[attr-defined]  # templates must not call it either
     refuse.queryset_only = True  # type: ignore[attr-defined]
     return refuse
+
+
+def _name(model: type[models.Model]) -> str:
+    return str(getattr(model, "_report", model.__name__))
 
 
 class Rows(models.QuerySet[Any, Any]):
@@ -61,6 +65,24 @@ class Rows(models.QuerySet[Any, Any]):
         """True when the report has no ``model`` of its own."""
         return isinstance(self.model, type) and issubclass(self.model, RowModel)
 
+    # Operators on slices: Django asks the model's manager for the whole, which does not know the report.
+
+    def __or__(self, other: Any) -> Any:
+        return super(Rows, self._whole()).__or__(other._whole() if isinstance(other, Rows) else other)
+
+    def __xor__(self, other: Any) -> Any:
+        return super(Rows, self._whole()).__xor__(other._whole() if isinstance(other, Rows) else other)
+
+    def _whole(self) -> Rows:
+        """Return rows that can be filtered on: a slice becomes a filter on its keys."""
+        query: Any = self.query
+        if query.can_filter():
+            return self
+        table = self.model._meta.db_table
+        whole = Rows.of(query.sources[table], self.model, ordering=query.report_ordering, using=self._db)  # type: ignore[attr-defined]
+        whole.query.sources = query.sources  # type: ignore[attr-defined]
+        return whole.filter(pk__in=self.values("pk"))
+
     # Methods that need model instances.
 
     def select_related(self, *fields: Any) -> Rows:
@@ -77,18 +99,28 @@ class Rows(models.QuerySet[Any, Any]):
 
     def in_bulk(self, id_list: Iterable[Any] | None = None, *, field_name: str = "pk") -> dict[Any, Any]:
         """Return rows by their key; see Django."""
+        need_key(self.model, "in_bulk() returns rows by it.")
         if self._iterable_class is not DictIterable:
             return super().in_bulk(id_list, field_name=field_name)
         instances = self.all()
         instances._iterable_class = ModelIterable
         found = super(Rows, instances).in_bulk(id_list, field_name=field_name)
-        fields = self.model._meta.concrete_fields
-        return {key: {f.column: getattr(instance, f.attname) for f in fields} for key, instance in found.items()}
+        columns = {field.attname: field.column for field in self.model._meta.concrete_fields}
+        return {
+            key: {columns.get(name, name): value for name, value in vars(instance).items() if name != "_state"}
+            for key, instance in found.items()
+        }
+
+    def _annotate(self, *args: Any, **kwargs: Any) -> Any:
+        rows: Any = super()._annotate(*args, **kwargs)  # type: ignore[misc]
+        if rows.query.group_by is True:
+            need_key(self.model, "An aggregate beside the columns groups by it; use values() first.")
+        return rows
 
     def _need_instances(self, method: str) -> None:
         if self.gives_dicts:
             raise TypeError(
-                f"{method}() needs instances, and rows of {self.model._meta.object_name!r} are dicts: "
+                f"{method}() needs instances, and rows of {_name(self.model)!r} are dicts: "
                 "declare a model on the report."
             )
 

@@ -7,7 +7,7 @@ parameters bound. Nothing of Django is replaced; the rest of the ORM works as on
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -106,14 +106,24 @@ class ReportQuery(Query):
         return super().build_filter(filter_expr, *args, **kwargs)
 
     def split_exclude(self, *args: Any, **kwargs: Any) -> Any:
-        if not has_key(self.model):
-            raise FieldError(f"{_no_key(self.model)} exclude() across a to-many relation compares it.")
+        need_key(self.model, "exclude() across a to-many relation compares it.")
         return super().split_exclude(*args, **kwargs)
 
     def names_to_path(self, names: Sequence[str], opts: Any, *args: Any, **kwargs: Any) -> Any:
-        if list(names[:1]) == ["pk"] and opts is not None and not has_key(opts.model):
-            raise FieldError(f"{_no_key(opts.model)} 'pk' means nothing here.")
+        if list(names[:1]) == ["pk"] and opts is not None:
+            need_key(opts.model, "'pk' means nothing here.")
         return super().names_to_path(names, opts, *args, **kwargs)
+
+    def add_fields(self, field_names: Iterable[str], allow_m2m: bool = True) -> None:
+        names = list(field_names)
+        if "pk" in names:  # Django would put its own message over that of names_to_path()
+            need_key(self.model, "'pk' means nothing here.")
+        super().add_fields(names, allow_m2m)
+
+    def clear_ordering(self, force: bool = False, clear_default: bool = True) -> None:
+        super().clear_ordering(force, clear_default)
+        if not self.order_by:  # the same names, given by the user from now on, are the user's
+            self.report_ordering = ()
 
     def set_group_by(self, allow_aliases: bool = True) -> None:
         # Django leaves a model's default ordering out of GROUP BY, and this is the report's default.
@@ -135,14 +145,11 @@ def tag(report: str) -> str:
     return f"/* report={report} */"
 
 
-def has_key(model: type[Model] | None) -> bool:
-    """Return False for the row model of a report that declares no ``pk`` column."""
-    return bool(getattr(model, "has_key", True))
-
-
-def _no_key(model: type[Model] | None) -> str:
-    name = model._meta.object_name if model else None
-    return f"{name} has no key: declare one with 'column: NAME TYPE pk'."
+def need_key(model: type[Model] | None, reason: str) -> None:
+    """Raise FieldError for the row model of a report that declares no ``pk`` column."""
+    if model is not None and not getattr(model, "_has_key", True):
+        name = getattr(model, "_report", model.__name__)
+        raise FieldError(f"{name} has no key: declare one with 'column: NAME TYPE pk'. {reason}")
 
 
 def _source_of(item: BaseTable | Join, compiler: SQLCompiler) -> Source | None:

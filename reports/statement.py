@@ -1,44 +1,53 @@
 r"""Rendered template text, with marks in it, to one statement for the driver.
 
 Rendering leaves two kinds of marks, each between NUL characters, which neither a template nor PostgreSQL text can
-hold: ``\0?\0`` stands for a bound value, ``\0L3:12\0`` says that line 12 of file 3 begins here. This module knows
-enough of PostgreSQL's lexical rules (strings, quoted names, comments, dollar quotes) to tell where a value may stand.
-It holds no values, so its results are cached by text.
+hold: ``\0?\0`` stands for a bound value, ``\0L3:12\0`` says that line 12 of file 3 begins here. Nothing here holds a
+value, so the results are cached by text.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-BOUND = "\0?\0"
+from reports.lexer import BOUND, WORD, Malformed, tokens, with_gaps
 
-_LINE_MARK = re.compile("\0L(\\d+):(\\d+)\0")
-_TOKEN = re.compile(
-    r"""
-    (?P<bound>\0\?\0)
-  | (?P<comment>--[^\n]*)
-  | (?P<block>/\*)
-  | (?P<quoted>
-        (?<![\w$])[eE]'(?:[^'\\]|\\.|'')*'
-      | '(?:[^']|'')*'
-      | "(?:[^"]|"")*"
-      | (?<![\w$])\$(?P<tag>[^\W\d]\w*)?\$.*?\$(?(tag)(?P=tag))\$
-    )
-  | (?P<unterminated>(?<![\w$])[eE]'|['"]|(?<![\w$])\$(?:[^\W\d]\w*)?\$)
-  | (?P<parenthesis>[()])
-  | (?P<semicolon>;)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_BLOCK_EDGE = re.compile(r"/\*|\*/")
+LINE_MARK = r"\0L\d+:\d+\0"
+_LINE_MARK = re.compile(r"\0L(\d+):(\d+)\0")
 _BEGINNING = re.compile(r"(?:select|with|values|table)\b|\(", re.IGNORECASE)
-# A driver that binds client-side writes a value where it stands: 1{{ n }} would be 15, and 'a'{{ b }} one string.
-_GLUE_BEFORE = re.compile(r"[\w$.'\"\0]$")
-_GLUE_AFTER = re.compile(r"[\w$.'\"\0]")
+
+
+def _place(before: str, after: str, problem: str) -> tuple[re.Pattern[str], re.Pattern[str], str]:
+    flags = re.ASCII | re.IGNORECASE
+    return re.compile(before, flags), re.compile(after, flags), problem
+
+
+# Where a value may not stand, by what is before and after it. A driver that binds client-side writes the value itself
+# there: 1{{ n }} would be 15, two strings would be one, {{ list }}[1] a cast to another type, ORDER BY 2 a column.
+_MISPLACED = (
+    _place(rf"(?:[{WORD}.'\"\0]|(?<![{WORD}])u&)\Z", "", "a bound value must stand alone, with a space around it"),
+    _place("", rf"[{WORD}.'\"\0]", "a bound value must stand alone, with a space around it"),
+    _place(r"['\0]\s*\Z", "", "a bound value may not follow a string or a value. Join them with ||"),
+    _place("", r"\s*'", "a string may not follow a bound value. Join them with ||"),
+    _place(
+        rf"(?:\"|(?<![{WORD}])(?:date|time|timestamp|timestamptz|interval))\s*\Z",
+        "",
+        "a bound value may not follow the name of a type. Cast it: {{ … }}::date",
+    ),
+    _place("", r"\s*\[", "a bound value needs parentheses before [: ({{ … }})[…]"),
+    _place(
+        r"(?:\b(?:order|group)\s+by|\bdistinct\s+on\s*\()\s*\Z",
+        r"\s*(?:[,);]|\Z|(?:asc|desc|nulls|limit|offset|fetch|having|order|window|union|intersect|except)\b)",
+        "a bound value is no column to sort or group by. Write its name with the filter identifier",
+    ),
+    _place(
+        r",\s*\Z",
+        r"\s*(?:asc|desc|nulls)\b",
+        "a bound value is no column to sort or group by. Write its name with the filter identifier",
+    ),
+)
 
 
 _files: list[str] = []
@@ -50,14 +59,6 @@ def mark_lines(text: str, file: str, line: int) -> str:
         _files.append(file)
     number = _files.index(file)
     return "\n".join(f"\0L{number}:{line + i}\0{row}" for i, row in enumerate(text.split("\n")))
-
-
-class Malformed(ValueError):
-    """Text that is not one statement; ``offset`` is the place in the text, marks removed."""
-
-    def __init__(self, problem: str, offset: int) -> None:
-        super().__init__(problem)
-        self.offset = offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,6 @@ def unmark(text: str) -> tuple[str, Lines]:
     return "".join(pieces), Lines(tuple(offsets), tuple(places))
 
 
-@lru_cache(maxsize=1024)
 def build_statement(marked: str) -> Statement:
     """Return the statement for a marked text.
 
@@ -103,68 +103,40 @@ def build_statement(marked: str) -> Statement:
         Malformed: A value stands inside a string, quoted name, comment or dollar quote, or touches another word; the
             text is empty, not a query, more than one statement; a quote, comment or parenthesis is not closed.
     """
+    # A list of thousands of values makes a text that hardly comes again; a thousand of them would fill the memory.
+    return _cached(marked) if len(marked) < 20_000 else _built(marked)
+
+
+def _built(marked: str) -> Statement:
     text, lines = unmark(marked)
-    tokens = list(_tokens(text))
-    _check_shape(text, tokens)
+    found = list(tokens(text))
+    _check_shape(text, found)
+    bare = _bare(text, found)
     pieces: list[str] = []
     starts: list[int] = []
-    for kind, start, end in _with_gaps(tokens, len(text)):
+    for kind, start, end in with_gaps(found, len(text)):
         if kind == "bound":
-            _check_alone(text, start, end)
+            _check_place(text, bare, start, end)
         elif BOUND in text[start:end]:
             raise Malformed(
                 "a bound value may not stand inside a string, quoted name, comment or dollar quote: "
-                f"{text[start:end].replace(BOUND, '{{ … }}')[:60]!r}. Write it alone and join with ||",
+                f"{_shown(text[start:end])[:60]!r}. Write it alone and join with ||",
                 start + text[start:end].index(BOUND),
             )
         if kind != "semicolon":
             pieces.append("%s" if kind == "bound" else text[start:end].replace("%", "%%"))
             starts.append(start)
-    sql = "".join(pieces)
-    return _trimmed(sql, _moved(lines, starts, pieces))
+    return _trimmed("".join(pieces), _moved(lines, starts, pieces))
 
 
-def _tokens(text: str) -> Iterator[tuple[str, int, int]]:
-    position = 0
-    while match := _TOKEN.search(text, position):
-        kind, start, position = str(match.lastgroup), match.start(), match.end()
-        if match["quoted"]:
-            kind = "quoted"
-        elif kind == "block":
-            position = _end_of_comment(text, start)
-            kind = "comment"
-        elif kind == "unterminated":
-            raise Malformed(f"{match[0]} is not closed", start)
-        yield kind, start, position
+_cached = lru_cache(maxsize=1024)(_built)
 
 
-def _end_of_comment(text: str, start: int) -> int:
-    """Return where a block comment ends; PostgreSQL nests them."""
-    depth, position = 0, start
-    while edge := _BLOCK_EDGE.search(text, position):
-        depth += 1 if edge[0] == "/*" else -1
-        position = edge.end()
-        if not depth:
-            return position
-    raise Malformed("/* is not closed", start)
-
-
-def _with_gaps(tokens: list[tuple[str, int, int]], length: int) -> Iterator[tuple[str, int, int]]:
-    position = 0
-    for kind, start, end in tokens:
-        if position < start:
-            yield "text", position, start
-        yield kind, start, end
-        position = end
-    if position < length:
-        yield "text", position, length
-
-
-def _check_shape(text: str, tokens: list[tuple[str, int, int]]) -> None:
+def _check_shape(text: str, found: list[tuple[str, int, int]]) -> None:
     """Refuse what is not exactly one query, whatever parentheses it is put in."""
     parts = [
         (kind, end - len(text[start:end].lstrip()))  # where a gap's text begins, after the white space
-        for kind, start, end in _with_gaps(tokens, len(text))
+        for kind, start, end in with_gaps(found, len(text))
         if kind != "comment" and text[start:end].strip()
     ]
     ends = [i for i, (kind, _) in enumerate(parts) if kind == "semicolon"]
@@ -174,7 +146,7 @@ def _check_shape(text: str, tokens: list[tuple[str, int, int]]) -> None:
         raise Malformed("the template renders to no statement", 0)
     begin = parts[0][1]
     if not _BEGINNING.match(text, begin):
-        word = text[begin:].split(maxsplit=1)[0][:20]
+        word = _shown(text[begin:].split(maxsplit=1)[0][:20])
         raise Malformed(f"a template is a query (SELECT, WITH, VALUES or TABLE), not {word!r}", begin)
     depth = 0
     for kind, start in parts:
@@ -185,10 +157,33 @@ def _check_shape(text: str, tokens: list[tuple[str, int, int]]) -> None:
         raise Malformed(f"{depth} ( not closed", len(text))
 
 
-def _check_alone(text: str, start: int, end: int) -> None:
-    if _GLUE_BEFORE.search(text, max(start - 1, 0), start) or _GLUE_AFTER.match(text, end):
-        around = text[max(start - 15, 0) : end + 15].replace(BOUND, "{{ … }}")
-        raise Malformed(f"a bound value must stand alone, with a space around it: {around!r}", start)
+def _bare(text: str, found: list[tuple[str, int, int]]) -> str:
+    """Return the text with comments made blank and each string an empty one of its length."""
+    pieces = []
+    for kind, start, end in with_gaps(found, len(text)):
+        if kind == "comment":
+            pieces.append(" " * (end - start))
+        elif kind == "string":
+            pieces.append("'" + " " * (end - start - 2) + "'")
+        else:
+            pieces.append(text[start:end])
+    return "".join(pieces)
+
+
+def _check_place(text: str, bare: str, start: int, end: int) -> None:
+    if bare.startswith(", ", start - 2) and bare.startswith(
+        (",", ")"), end
+    ):  # an item of a list, of which there may be thousands
+        return
+    # A window of the text, lest a thousand values in a long one take a minute.
+    front, back = bare[max(start - 200, 0) : start], bare[end : end + 200]
+    for before, after, problem in _MISPLACED:
+        if before.search(front) and after.match(back):
+            raise Malformed(f"{problem}: {_shown(text[max(start - 15, 0) : end + 15]).strip()!r}", start)
+
+
+def _shown(text: str) -> str:
+    return text.replace(BOUND, "{{ … }}")
 
 
 def _moved(lines: Lines, starts: list[int], pieces: list[str]) -> Lines:

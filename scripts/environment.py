@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -21,17 +23,17 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 def make_environment(folder: Path, interpreter: str, requirements: list[str]) -> Path:
     """Return the environment's interpreter, with the requirements (arguments of ``pip install``) installed.
 
-    A stamp in the folder tells for what it was made, so a second call costs nothing. A lock lets one process install
+    A stamp in the folder tells what it was made from, so a second call costs nothing. A lock lets one process install
     while others wait.
     """
     python = folder / "bin" / "python"
-    stamp = folder / "installed-for"
+    stamp = folder / "made-from"
     wanted = fingerprint(interpreter, requirements)
     folder.parent.mkdir(exist_ok=True)
     with folder.with_name(f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (python.exists() and stamp.exists() and stamp.read_text() == wanted):
-            print(f"Installing into {folder.name}: once, and again when pyproject.toml changes.", flush=True)
+            print(f"Installing into {folder.name}: once, and again when its requirements change.", flush=True)
             install(folder, interpreter, requirements)
             stamp.write_text(wanted)
     return python
@@ -53,15 +55,21 @@ def install(folder: Path, interpreter: str, requirements: list[str]) -> None:
 
 
 def fingerprint(interpreter: str, requirements: list[str]) -> str:
-    """Return what changes when the environment must be made anew."""
+    """Return what changes when the environment must be made anew; the settings of linters do not matter."""
     version = subprocess.run([interpreter, "-VV"], check=True, capture_output=True, text=True).stdout
-    files = [(CHECKOUT / name).read_text() for name in ("pyproject.toml", "setup.py")]
-    return hashlib.sha256("\0".join([str(CHECKOUT), version, *requirements, *files]).encode()).hexdigest()
+    tables = [pyproject().get(name) for name in ("build-system", "project", "dependency-groups")]
+    made_from = [str(CHECKOUT), version, requirements, tables, (CHECKOUT / "setup.py").read_text()]
+    return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
+
+
+def pyproject() -> dict[str, Any]:
+    """Return what pyproject.toml says."""
+    return tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
 
 
 def project() -> dict[str, list[str]]:
     """Return the requirements of the package itself under "" and of each extra under its name."""
-    table = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    table = pyproject()["project"]
     return {"": table["dependencies"], **table["optional-dependencies"]}
 
 

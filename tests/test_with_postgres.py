@@ -66,13 +66,14 @@ class Runner:
     def folder(self) -> Path:
         return Path(self.run("--help", setup="print(with_postgres.place_of_checkout()[0])")[1].splitlines()[0])
 
-    def clusters(self) -> list[str]:
-        return sorted(path.parent.name for path in self.folder().glob("*/data"))
+    def disposable(self) -> list[str]:
+        return sorted(path.name for path in self.folder().glob("disposable-*"))
 
 
-@pytest.fixture
-def runner(tmp_path: Path) -> Iterator[Runner]:
-    runner = Runner(tmp_path)
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    """Serve all tests here, since for root the programs are copied once for each checkout; kept data differ by name."""
+    runner = Runner(tmp_path_factory.mktemp("checkout"))
     yield runner
     runner.run("--remove")
     assert not runner.folder().exists()
@@ -95,7 +96,7 @@ def servers(folder: Path) -> list[int]:
 
 
 def nothing_runs(runner: Runner) -> bool:
-    return not runner.clusters() and not servers(runner.folder())
+    return not runner.disposable() and not servers(runner.folder())
 
 
 def test_command_gets_a_server_without_tcp_and_nothing_is_left(runner: Runner):
@@ -112,7 +113,9 @@ def test_exit_code_is_the_commands(runner: Runner):
     assert runner.run("--", "sh", "-c", "exit 7")[0] == 7
 
 
-def test_given_database_url_starts_nothing(runner: Runner):
+def test_given_database_url_starts_nothing(tmp_path: Path):
+    runner = Runner(tmp_path)
+
     code, output, errors = runner.run("--", "sh", "-c", 'echo "$DATABASE_URL"', DATABASE_URL="postgresql://elsewhere/x")
 
     assert (code, output, errors) == (0, "postgresql://elsewhere/x\n", "")
@@ -123,7 +126,7 @@ def test_kept_data_are_there_the_next_time(runner: Runner):
     create = SHOW + "    connection.execute('CREATE TABLE IF NOT EXISTS kept AS SELECT clock_timestamp()')\n"
     read = create + "    print(connection.execute('SELECT * FROM kept').fetchone())\n"
 
-    first, second = (runner.run("--keep", "one", *python(read)) for _ in range(2))
+    first, second = (runner.run("--keep", "kept", *python(read)) for _ in range(2))
 
     assert first[:2] == second[:2]
     assert first[1].startswith("18")
@@ -184,28 +187,28 @@ def killed(runner: Runner, *arguments: str) -> None:
 
 
 def test_killed_caller_leaves_kept_data_usable(runner: Runner):
-    killed(runner, "--keep", "one")
-    (left,) = runner.folder().glob("one-*/data/postmaster.pid")
+    killed(runner, "--keep", "killed")
+    (left,) = runner.folder().glob("killed-*/data/postmaster.pid")
 
-    code, _, errors = runner.run("--keep", "one", *python(SHOW))
+    code, _, errors = runner.run("--keep", "killed", *python(SHOW))
 
     assert (code, left.exists()) == (0, False), errors
 
 
 def test_pid_file_of_a_process_that_is_no_server_is_no_obstacle(runner: Runner):
-    runner.run("--keep", "one", "--", "true")
-    (data,) = runner.folder().glob("one-*/data")
+    runner.run("--keep", "restarted", "--", "true")
+    (data,) = runner.folder().glob("restarted-*/data")
     # As after a restart of the machine: the number is now that of another program.
     (data / "postmaster.pid").write_text(f"{os.getpid()}\n{data}\n1\n5432\n\n\n  1  1\n")
 
-    code, _, errors = runner.run("--keep", "one", *python(SHOW))
+    code, _, errors = runner.run("--keep", "restarted", *python(SHOW))
 
     assert code == 0, errors
 
 
 def test_what_a_killed_caller_left_is_removed(runner: Runner):
     killed(runner)
-    assert len(runner.clusters()) == 1
+    assert len(runner.disposable()) == 1
 
     code, _, errors = runner.run("--", "true")
 
@@ -214,7 +217,11 @@ def test_what_a_killed_caller_left_is_removed(runner: Runner):
 
 
 def test_two_at_once_have_their_own_servers(runner: Runner):
-    processes = [runner.start(*python(SHOW)), runner.start("--keep", "one", *python(SHOW)), runner.start(*python(SHOW))]
+    processes = [
+        runner.start(*python(SHOW)),
+        runner.start("--keep", "second", *python(SHOW)),
+        runner.start(*python(SHOW)),
+    ]
 
     results = [process.communicate(timeout=60) for process in processes]
 
@@ -223,11 +230,11 @@ def test_two_at_once_have_their_own_servers(runner: Runner):
 
 
 def test_kept_data_are_for_one_at_a_time(runner: Runner):
-    process = runner.start("--keep", "one", *python(WAIT))
+    process = runner.start("--keep", "claimed", *python(WAIT))
     assert process.stdout
     process.stdout.readline()
 
-    code, _, errors = runner.run("--keep", "one", "--", "true")
+    code, _, errors = runner.run("--keep", "claimed", "--", "true")
     process.terminate()
     process.communicate(timeout=30)
 

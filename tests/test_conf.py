@@ -1,0 +1,85 @@
+"""Settings: defaults, values, and what is said of wrong ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from reports import conf
+
+
+@pytest.mark.parametrize("read", [conf.timeout, conf.slow, conf.template_dirs])
+def test_names_are_the_functions(read: Any):
+    assert read.__name__.upper() in conf.NAMES
+    assert len(conf.NAMES) == 3
+
+
+@pytest.mark.parametrize(("read", "default"), [(conf.timeout, 30.0), (conf.slow, 1.0), (conf.template_dirs, ())])
+def test_default(settings: Any, read: Any, default: object):
+    assert not hasattr(settings, "REPORTS")
+    assert read() == default
+
+    settings.REPORTS = {}
+    assert read() == default
+
+
+def test_values_are_read_when_called(settings: Any):
+    settings.REPORTS = {"TIMEOUT": 5, "SLOW": 0.25, "TEMPLATE_DIRS": ["/srv/a", Path("/srv/b")]}
+    assert (conf.timeout(), conf.slow(), conf.template_dirs()) == (5.0, 0.25, (Path("/srv/a"), Path("/srv/b")))
+    assert isinstance(conf.timeout(), float)
+
+    settings.REPORTS = {"TIMEOUT": 6}
+    assert conf.timeout() == 6.0
+
+
+@pytest.mark.parametrize(
+    "value", [0, -1, True, None, "5", "5s", float("nan"), float("inf"), conf.LONGEST + 1, [5]], ids=repr
+)
+@pytest.mark.parametrize("name", ["TIMEOUT", "SLOW"])
+def test_seconds_wrong_value(settings: Any, name: str, value: object):
+    settings.REPORTS = {name: value}
+
+    with pytest.raises(ImproperlyConfigured) as caught:
+        getattr(conf, name.lower())()
+
+    assert caught.value.args == (
+        f"REPORTS[{name!r}] is {value!r}; it must be a number of seconds above 0, at most 2147483.",
+    )
+
+
+@pytest.mark.parametrize("value", ["/srv/reports", b"/srv", None, 5, {"/srv"}, [None], [b"/srv"]], ids=repr)
+def test_template_dirs_wrong_value(settings: Any, value: object):
+    """A single folder as text would be read as the folders "/", "s", "r", …."""
+    settings.REPORTS = {"TEMPLATE_DIRS": value}
+
+    with pytest.raises(ImproperlyConfigured) as caught:
+        conf.template_dirs()
+
+    assert caught.value.args == (f"REPORTS['TEMPLATE_DIRS'] is {value!r}; it must be a list of folders.",)
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"), [("TIMEOUTS", " Did you mean 'TIMEOUT'?"), ("timeout", ""), ("COLOUR", ""), (1, "")]
+)
+def test_unknown_key(settings: Any, key: object, hint: str):
+    settings.REPORTS = {key: 5}
+
+    with pytest.raises(ImproperlyConfigured) as caught:
+        conf.slow()
+
+    assert caught.value.args == (f"REPORTS has the unknown key {key!r} (allowed: SLOW, TEMPLATE_DIRS, TIMEOUT).{hint}",)
+
+
+@pytest.mark.parametrize("value", [None, 30, ["TIMEOUT"], "TIMEOUT"])
+def test_settings_that_are_no_dict(settings: Any, value: object):
+    settings.REPORTS = value
+
+    with pytest.raises(ImproperlyConfigured) as caught:
+        conf.timeout()
+
+    assert caught.value.args == (
+        f"REPORTS is {value!r}; it must be a dict of settings (SLOW, TEMPLATE_DIRS, TIMEOUT).",
+    )

@@ -1,0 +1,124 @@
+"""What the README shows is run here, on three departments."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django import forms
+from django.apps import apps
+from django.contrib.auth.models import User
+from django.core.paginator import Paginator
+from django.db import models
+from django.db.models import F, Sum
+from django.test import override_settings
+
+import reports
+from example_project.helpdesk.models import Department, Ticket
+from reports import Report, conf, errors
+from reports.header import KEYS
+from reports.loader import find_template
+
+CHECKOUT = Path(__file__).parent.parent
+TEXT = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+FENCE = re.compile(r"^```(?P<language>\w+)\n(?P<code>.*?)^```", re.DOTALL | re.MULTILINE)
+MONTH = """\
+-- param: month date required
+SELECT department_id, count(*) AS tickets
+FROM {{ table("helpdesk.Ticket") }}
+WHERE opened_at >= {{ month }} AND opened_at < {{ month }} + interval '1 month'
+GROUP BY department_id
+"""
+
+
+def fences(language: str) -> list[str]:
+    return [match["code"] for match in FENCE.finditer(TEXT) if match["language"] == language]
+
+
+@pytest.fixture
+def months() -> Iterator[None]:
+    """Take the README's model out of the app registry again."""
+    yield
+    del apps.all_models["helpdesk"]["departmentmonth"]
+    apps.clear_cache()
+
+
+@pytest.fixture
+def departments() -> None:
+    names = [("Support", "north"), ("Billing", "south"), ("Legal", "east")]
+    made = [
+        Department.objects.create(id=i, name=name, region=region, created=datetime(2020, 1, 1, tzinfo=UTC).date())
+        for i, (name, region) in enumerate(names, start=1)
+    ]
+    tickets = [
+        (0, "2026-01-05", "open", None),
+        (0, "2026-02-05", "open", None),
+        (0, "2026-02-06", "closed", "3"),
+        (0, "2026-02-07", "closed", "6"),
+        (0, "2025-02-07", "open", None),
+        (1, "2026-02-07", "open", None),
+    ]
+    for department, day, status, hours in tickets:
+        opened = datetime.fromisoformat(day).replace(hour=12, tzinfo=UTC)
+        Ticket.objects.create(
+            department=made[department],
+            status=status,
+            priority=1,
+            opened_at=opened,
+            closed_at=opened if hours else None,
+            resolution_hours=Decimal(hours) if hours else None,
+        )
+
+
+@pytest.mark.django_db
+def test_readme_examples(departments: None, months: None, tmp_path: Path):
+    """Every Python block defines what it says, and every call prints what stands below it."""
+    folder = tmp_path / "helpdesk"
+    folder.mkdir()
+    (folder / "department_month.sql").write_text(MONTH)
+    user = User.objects.create(username="staff", is_staff=True)
+    names: dict[str, Any] = {
+        **{"__name__": "example_project.helpdesk.reports", "reports": reports, "Report": Report, "Paginator": Paginator},
+        **{"Department": Department, "Ticket": Ticket, "F": F, "Sum": Sum, "forms": forms, "models": models},
+        "request": SimpleNamespace(user=user),
+    }
+    runner = doctest.DocTestRunner(verbose=False)
+    with override_settings(REPORTS={"TEMPLATE_DIRS": [tmp_path]}):
+        for match in FENCE.finditer(TEXT):
+            if match["language"] == "python" and "class " in match["code"]:
+                exec(compile(match["code"], "README.md", "exec"), names)  # noqa: S102 - our own README
+            elif match["language"] == "pycon":
+                line = TEXT[: match.start()].count("\n") + 1
+                test = doctest.DocTestParser().get_doctest(match["code"], names, "README", "README.md", line)
+                runner.run(test, clear_globs=False)
+                names.update(test.globs)
+
+    assert runner.summarize(verbose=False).failed == 0
+    assert runner.tries >= 12
+
+
+def test_readme_template_is_the_example_projects():
+    assert fences("sql")[0].rstrip() == find_template("helpdesk/department_tickets.sql").path.read_text().rstrip()
+
+
+@pytest.mark.parametrize("name", [*reports.__all__, *conf.NAMES, *KEYS])
+def test_readme_names(name: str):
+    """Every public name, setting and header key is in the README."""
+    assert re.search(rf"\b{name}\b", TEXT)
+
+
+def test_readme_errors():
+    names = [name for name, value in vars(errors).items() if isinstance(value, type) and value.__module__ == "reports.errors"]
+    assert [name for name in names if f"`{name}`" not in TEXT] == []
+
+
+def test_readme_checks():
+    ids = set(re.findall(r"reports\.[EWI]\d+", (CHECKOUT / "reports" / "checks.py").read_text(encoding="utf-8")))
+    assert ids == set(re.findall(r"`(reports\.[EWI]\d+)`", TEXT))
