@@ -13,9 +13,13 @@ from reports.rendering import render_compiled
 
 TIMES = 1000
 PARAMS = {f"p{i}": i + 1 for i in range(20)}
-TEMPLATE = "SELECT department_id, count(*)\nFROM tickets\nWHERE true\n" + "\n".join(
-    f"-- condition {i}\n{{% if p{i} %}} AND c{i} = {{{{ p{i} }}}} {{% endif %}}" for i in range(20)
-) + "\nGROUP BY 1" + "\nORDER BY 1" + "\n" * 15
+TEMPLATE = (
+    "SELECT department_id, count(*)\nFROM tickets\nWHERE true\n"
+    + "\n".join(f"-- condition {i}\n{{% if p{i} %}} AND c{i} = {{{{ p{i} }}}} {{% endif %}}" for i in range(20))
+    + "\nGROUP BY 1"
+    + "\nORDER BY 1"
+    + "\n" * 15
+)
 
 
 def measure() -> Iterator[Comparison]:

@@ -16,7 +16,7 @@ from django.db.models import Count, Exists, Max, OuterRef
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
-from reports import QueryError, QueryTimeout, Rows, report_executed
+from reports import QueryError, QueryTimeout, Rows, report_executed, transactions
 from reports.guard import guard, install
 from tests.models import Region, Store
 from tests.reports import Faulty, Figures, SettingsSeen, SlowRows, Writes
@@ -35,7 +35,7 @@ def from_outside(sql: str, params: list[Any]) -> list[Any]:
 def setting(name: str) -> str:
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting(%s)", [name])
-        return cursor.fetchone()[0]
+        return str(cursor.fetchone()[0])
 
 
 @contextmanager
@@ -60,23 +60,21 @@ PATHS: dict[str, Callable[[Rows], Any]] = {
     "iterated": lambda rows: [(row["read_only"], row["timeout"]) for row in rows],
     "values": lambda rows: list(rows.values_list("read_only", "timeout")),
     "sliced": lambda rows: [(row["read_only"], row["timeout"]) for row in rows[:1]],
-    "first": lambda rows: [(rows.first()["read_only"], rows.first()["timeout"])],
+    "first": lambda rows: [(row["read_only"], row["timeout"]) for row in [rows.first()] if row],
     "aggregate": lambda rows: [tuple(rows.aggregate(a=Max("read_only"), b=Max("timeout")).values())],
     "aggregate_of_slice": lambda rows: [tuple(rows[:5].aggregate(a=Max("read_only"), b=Max("timeout")).values())],
-    "union": lambda rows: list(rows.values_list("read_only", "timeout").union(rows.values_list("read_only", "timeout"))),
+    "union": lambda rows: list(
+        rows.values_list("read_only", "timeout").union(rows.values_list("read_only", "timeout"))
+    ),
     "real_union": lambda rows: list(
         Region.objects.none().values_list("name", "name").union(rows.values_list("read_only", "timeout"))
     ),
     "subquery": lambda rows: [
         (store.read_only, store.timeout)
-        for store in Store.objects.annotate(
-            read_only=rows.values("read_only")[:1], timeout=rows.values("timeout")[:1]
-        )
+        for store in Store.objects.annotate(read_only=rows.values("read_only")[:1], timeout=rows.values("timeout")[:1])
     ],
     "server_side_cursor": lambda rows: [(row["read_only"], row["timeout"]) for row in rows.iterator(1)],
     "server_side_values": lambda rows: list(rows.values_list("read_only", "timeout").iterator(1)),
-    "sql": lambda rows: _by_cursor(rows),
-    "async": lambda rows: async_to_sync(_by_async_for)(rows),
 }
 
 
@@ -89,6 +87,9 @@ def _by_cursor(rows: Rows) -> list[tuple[str, str]]:
     with connections[rows.db].cursor() as cursor:
         cursor.execute(sql, params)
         return [(row[0], row[1]) for row in cursor]
+
+
+PATHS |= {"sql": _by_cursor, "async": async_to_sync(_by_async_for)}
 
 
 @modes
@@ -130,7 +131,8 @@ def pooled() -> Iterator[Any]:
     """The alias ``pooled``: a pool of one connection to the same database."""
     settings = copy.deepcopy(connection.settings_dict)
     settings["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 1, "timeout": 5}
-    wrapper = connections["pooled"] = type(connections["default"])(settings, alias="pooled")
+    wrapper: Any = type(connections["default"])(settings, alias="pooled")
+    connections["pooled"] = wrapper
     yield wrapper
     wrapper.close()
     wrapper.close_pool()
@@ -161,10 +163,13 @@ def test_guard_is_one_query_for_django(django_assert_num_queries: Any):
 def test_guard_takes_two_round_trips(monkeypatch: pytest.MonkeyPatch):
     """At most three extra round trips to the server for a statement."""
     sent = []
-    from reports import transactions
-
     command = transactions.command
-    monkeypatch.setattr(transactions, "command", lambda driver, sql: sent.append(sql) or command(driver, sql))
+
+    def record(driver: Any, sql: str) -> Any:
+        sent.append(sql)
+        return command(driver, sql)
+
+    monkeypatch.setattr(transactions, "command", record)
 
     list(SettingsSeen().run())
     with transaction.atomic():
@@ -221,7 +226,7 @@ def test_guard_timeout(mode: Callable[[], Any], server_side: bool):
         assert 0.3 <= taken < 0.55
         assert Region.objects.count() == 0
         Region.objects.create(name="written")
-    assert list(SettingsSeen().run())[0]["timeout"] == "7s"
+    assert next(iter(SettingsSeen().run()))["timeout"] == "7s"
 
 
 def test_guard_times_each_fetch_not_their_sum():
@@ -250,8 +255,8 @@ def test_guard_takes_the_settings_timeout():
             faster = SettingsSeen().run()
         finally:
             SettingsSeen.timeout = None
-        assert list(rows)[0]["timeout"] == "7s"
-        assert list(faster)[0]["timeout"] == "1250ms"
+        assert next(iter(rows))["timeout"] == "7s"
+        assert next(iter(faster))["timeout"] == "1250ms"
         assert Figures().run().count() == 0
 
 
@@ -295,7 +300,7 @@ def test_guard_after_a_lost_connection(django_assert_num_queries: Any):
     timer.join()
 
     assert "server" not in str(caught.value)
-    assert list(SettingsSeen().run())[0]["read_only"] == "on"
+    assert next(iter(SettingsSeen().run()))["read_only"] == "on"
 
 
 def test_guard_tag_is_seen_in_pg_stat_activity():
@@ -333,7 +338,9 @@ def test_guard_signal():
     finally:
         report_executed.disconnect(receive)
 
-    assert [(item["report"], item["alias"], item["rows"]) for item in received] == [("tests.slow_rows", "default", 3)] * 3
+    assert [(item["report"], item["alias"], item["rows"]) for item in received] == [
+        ("tests.slow_rows", "default", 3)
+    ] * 3
     assert all(0 < item["milliseconds"] < 1000 and item["sender"] is type(connections["default"]) for item in received)
 
 
@@ -351,9 +358,7 @@ def test_guard_logs_slow_reports(caplog: pytest.LogCaptureFixture):
 def test_guard_undoes_what_a_report_sets():
     """set_config(…, false) inside a report ends with it: the transaction is rolled back."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "/* report=tests.settings_seen */ SELECT set_config('work_mem', '12345kB', false)"
-        )
+        cursor.execute("/* report=tests.settings_seen */ SELECT set_config('work_mem', '12345kB', false)")
         cursor.execute("WITH x AS (SELECT 1) SELECT /* report=tests.x */ set_config('work_mem', '12345kB', false)")
     assert setting("work_mem") != "12345kB"
 
@@ -366,9 +371,10 @@ def test_guard_read_only_cannot_be_switched_off():
 
 def test_guard_in_a_broken_transaction():
     """Django's own error, and the transaction stays broken for its owner."""
-    with pytest.raises(transaction.TransactionManagementError), transaction.atomic():
+    with transaction.atomic():
         transaction.set_rollback(True)
-        list(SettingsSeen().run())
+        with pytest.raises(transaction.TransactionManagementError):
+            list(SettingsSeen().run())
 
 
 def test_guard_keeps_the_callers_uncommitted_rows():

@@ -85,8 +85,16 @@ def test_readme_examples(departments: None, months: None, tmp_path: Path):
     (folder / "department_month.sql").write_text(MONTH)
     user = User.objects.create(username="staff", is_staff=True)
     names: dict[str, Any] = {
-        **{"__name__": "example_project.helpdesk.reports", "reports": reports, "Report": Report, "Paginator": Paginator},
-        **{"Department": Department, "Ticket": Ticket, "F": F, "Sum": Sum, "forms": forms, "models": models},
+        "__name__": "example_project.helpdesk.reports",
+        "reports": reports,
+        "Report": Report,
+        "Paginator": Paginator,
+        "Department": Department,
+        "Ticket": Ticket,
+        "F": F,
+        "Sum": Sum,
+        "forms": forms,
+        "models": models,
         "request": SimpleNamespace(user=user),
     }
     runner = doctest.DocTestRunner(verbose=False)
@@ -115,7 +123,9 @@ def test_readme_names(name: str):
 
 
 def test_readme_errors():
-    names = [name for name, value in vars(errors).items() if isinstance(value, type) and value.__module__ == "reports.errors"]
+    names = [
+        name for name, value in vars(errors).items() if isinstance(value, type) and value.__module__ == "reports.errors"
+    ]
     assert [name for name in names if f"`{name}`" not in TEXT] == []
 
 
