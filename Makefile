@@ -45,8 +45,8 @@ format: environment ## Put the code into its format.
 matrix: environment ## Test every supported pair of Python and Django found on this machine.
 	@$(WITH_POSTGRES) -- $(VENV_PYTHON) -m scripts.matrix
 
-bench: environment ## Measure: every script in benchmarks/.
-	@$(WITH_POSTGRES) -- sh -ec 'for script in benchmarks/[a-z]*.py; do PYTHONPATH=. $(VENV_PYTHON) "$$script"; done'
+bench: environment ## Measure: ours and the other in turn. ARGS="rows overhead" chooses.
+	@$(WITH_POSTGRES) -- $(VENV_PYTHON) -m benchmarks $(ARGS)
 
 clean: ## Remove the environments, caches, and what the embedded servers kept.
 	@$(PYTHON) -m scripts.with_postgres --remove
