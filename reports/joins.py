@@ -22,7 +22,8 @@ def join(queryset: models.QuerySet[_Model], *rows: Rows, **named: Rows) -> model
     The reports need a ``model`` with a relation to the queryset's. Rows given by position are what every relation to
     their model now leads to (``filter(sales__revenue__gt=…)``). Rows given by name become a FilteredRelation of that
     name, so that one report can stand there several times: ``join(Store.objects.all(), current=a, previous=b)``, then
-    ``values("name", "current__revenue", "previous__revenue")``. Filters and slices of the rows are kept.
+    ``values("name", "current__revenue", "previous__revenue")``. Filters and slices of the rows are kept. Join first:
+    an ``exclude()`` over the relation that was made before cannot see the report.
 
     Raises:
         TypeError: Something given is not Rows of a report with a model, or the queryset's query is of a foreign class.

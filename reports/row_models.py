@@ -27,9 +27,7 @@ _declared: dict[str, tuple[tuple[Column, ...], tuple[str, ...]]] = {}
 makers: list[Callable[[str], object]] = []
 
 # '__', a last '_' and 'pk' mean something in lookups; the others are what Django itself calls on a model.
-_REFUSED = re.compile(
-    r"__|_$|^(pk|Meta|from_db|_meta|_state|_base_manager|_default_manager|_manager|_has_key|_report)$"
-)
+_REFUSED = re.compile(r"__|_$|^(pk|Meta|from_db|_(meta|state|base_manager|default_manager|manager|has_key|report))$")
 
 
 class RowModel:

@@ -8,13 +8,26 @@ import json
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, models
+from django.test.utils import isolate_apps
 from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
 from reports import TemplateError
-from reports.binding import NO_VALUES, SQL, Render, bind, current, identifier, inclause, is_given, sqlsafe, write
+from reports.binding import (
+    NO_VALUES,
+    SQL,
+    JSONList,
+    Render,
+    bind,
+    current,
+    identifier,
+    inclause,
+    is_given,
+    sqlsafe,
+    write,
+)
 from reports.rendering import render_string
 from reports.statement import mark_lines, unmark
 from tests.models import Store
@@ -85,6 +98,28 @@ def test_mapping_is_copied_into_jsonb(rendering: Render):
     (kept,) = rendering.values
     assert isinstance(kept, Jsonb)
     assert kept.obj == {"a": 1}
+
+
+def test_list_of_a_json_parameter_is_bound_as_jsonb(rendering: Render):
+    """Any other list is an array."""
+    write(JSONList([1, {"a": 2}]))
+    write([JSONList([1])])
+
+    kept, array = rendering.values
+    assert isinstance(kept, Jsonb)
+    assert (kept.obj, type(kept.obj)) == ([1, {"a": 2}], list)
+    assert isinstance(array, list)
+    assert isinstance(array[0], Jsonb)
+
+
+@isolate_apps("tests")
+def test_instance_is_its_primary_key(rendering: Render):
+    class Country(models.Model):
+        code = models.CharField(max_length=2, primary_key=True)
+
+    write(Country(code="ca"))
+
+    assert rendering.values == ["ca"]
 
 
 def test_other_objects_are_for_the_driver_to_judge(rendering: Render):

@@ -291,7 +291,7 @@ ANSWERS: dict[str, Operation] = {
     ),
     "first": lambda s: s.rows.first(),
     "first ordered": lambda s: s.rows.order_by("-revenue", "id").first(),
-    "first unordered is by pk": lambda s: s.rows.order_by().first(),
+    "first unordered": lambda s: s.rows.order_by().filter(pk=9).first(),
     "first of nothing": lambda s: s.rows.filter(label="z").first(),
     "last": lambda s: s.rows.last(),
     "last ordered": lambda s: s.rows.order_by(F("orders").asc(nulls_first=True), "id").last(),

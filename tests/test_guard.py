@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from asgiref.sync import async_to_sync
-from django.db import DatabaseError, connection, connections, transaction
+from django.db import DatabaseError, OperationalError, connection, connections, transaction
 from django.db.models import Count, Exists, Max, OuterRef
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
@@ -301,6 +301,36 @@ def test_guard_after_a_lost_connection(django_assert_num_queries: Any):
 
     assert "server" not in str(caught.value)
     assert next(iter(SettingsSeen().run()))["read_only"] == "on"
+
+
+def test_unreachable_database_is_a_clear_error_without_values():
+    """Django's OperationalError: it names the place, no parameter, and other connections go on."""
+    settings = copy.deepcopy(connection.settings_dict) | {"HOST": "127.0.0.1", "PORT": "1"}
+    for name in ("host", "port", "hostaddr"):
+        settings["OPTIONS"].pop(name, None)
+    connections["nowhere"] = type(connections["default"])(settings, alias="nowhere")
+    try:
+        with pytest.raises(OperationalError, match="127.0.0.1") as caught:
+            list(SlowRows(using="nowhere").run({"rows": 1, "text": "s3cret"}))
+    finally:
+        del connections["nowhere"]
+
+    assert "s3cret" not in str(caught.value)
+    assert next(iter(SettingsSeen().run()))["read_only"] == "on"
+
+
+def test_abandoned_iterators_leave_nothing_open():
+    """Two server-side cursors in turn, both given up half way, in and out of a transaction."""
+    for mode in (nullcontext, transaction.atomic):
+        with mode():
+            first, second = (SlowRows().run({"rows": 9}).iterator(2) for _ in range(2))
+            assert [next(first)["n"], next(second)["n"], next(first)["n"], next(second)["n"]] == [1, 1, 2, 2]
+            first.close()
+            assert len(list(second)) == 7
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT count(*) FROM pg_cursors")
+                assert cursor.fetchone() == (0,)
+            assert (setting("transaction_read_only"), setting("statement_timeout")) == ("off", "0")
 
 
 def test_guard_tag_is_seen_in_pg_stat_activity():

@@ -466,6 +466,16 @@ QUERYSETS: dict[str, tuple[Any, str, tuple[object, ...]]] = {
         '(SELECT "tests_store"."region_id" AS "region" FROM "tests_store" WHERE "tests_store"."id" = %s)',
         (1,),
     ),
+    "select_related": (
+        lambda: Store.objects.select_related("region"),
+        f'(SELECT {STORE} FROM "tests_store")',
+        (),
+    ),
+    "literal_percent": (
+        lambda: Store.objects.values("id").extra(where=["'5%%' = %s"], params=["%%"]),
+        """(SELECT "tests_store"."id" AS "id" FROM "tests_store" WHERE ('5%%' = %s))""",
+        ("%%",),
+    ),
     "in_subquery": (
         lambda: Store.objects.filter(region__in=Region.objects.filter(name="x")).values("id"),
         '(SELECT "tests_store"."id" AS "id" FROM "tests_store" WHERE "tests_store"."region_id" IN '
@@ -795,8 +805,8 @@ FAULTS: dict[str, tuple[str, int, str]] = {
         "SELECT\n{{ p | uper }}",
         2,
         "No filter named 'uper' (allowed: abs, batch, bind, count, d, default, dictsort, first, float, groupby,"
-        " identifier, inclause, int, items, join, last, length, list, lower, map, max, min, reject, rejectattr, replace,"
-        " reverse, round, select, selectattr, slice, sort, sqlsafe, string, sum, title, trim, truncate, unique, upper)."
+        " identifier, inclause, int, items, join, last, length, list, lower, map, max, min, reject, rejectattr,"
+        " replace, reverse, round, select, selectattr, slice, sort, sqlsafe, string, sum, title, trim, truncate, unique, upper)."
         " Did you mean 'upper'?",
     ),
     "unknown_test": ("SELECT\n{{ p is givn }}", 2, "No test named 'givn'."),
