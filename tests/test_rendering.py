@@ -806,7 +806,8 @@ FAULTS: dict[str, tuple[str, int, str]] = {
         2,
         "No filter named 'uper' (allowed: abs, batch, bind, count, d, default, dictsort, first, float, groupby,"
         " identifier, inclause, int, items, join, last, length, list, lower, map, max, min, reject, rejectattr,"
-        " replace, reverse, round, select, selectattr, slice, sort, sqlsafe, string, sum, title, trim, truncate, unique, upper)."
+        " replace, reverse, round, select, selectattr, slice, sort, sqlsafe, string, sum, title, trim, truncate,"
+        " unique, upper)."
         " Did you mean 'upper'?",
     ),
     "unknown_test": ("SELECT\n{{ p is givn }}", 2, "No test named 'givn'."),
