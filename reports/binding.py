@@ -68,6 +68,16 @@ class SQL(str):
         return SQL((blank[1] or "") + text[blank.end() :]) if blank else SQL(text)
 
 
+class JSON(Jsonb):
+    """A jsonb value, equal to another of the same content: queries are compared."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, JSON) and self.obj == other.obj
+
+    def __hash__(self) -> int:
+        return hash(_json(self.obj))
+
+
 class JSONList(list[Any]):
     """A list that is bound as jsonb, and not as an array: what a JSON parameter holds."""
 
@@ -138,9 +148,9 @@ def _adapted(value: object) -> object:
             raise TemplateError(f"an unsaved {type(value).__name__} cannot be bound: it has no primary key")
         return value.pk
     if isinstance(value, Mapping):
-        return Jsonb(dict(value), _json)
+        return JSON(dict(value), _json)
     if isinstance(value, JSONList):
-        return Jsonb(list(value), _json)
+        return JSON(list(value), _json)
     if _is_list(value):
         return [item if type(item) in _PLAIN else _adapted(item) for item in value]
     if callable(value) or isinstance(value, Iterator) or inspect.isawaitable(value):
@@ -154,8 +164,8 @@ def _check_defined(value: object) -> None:
 
 
 def _shown(value: object) -> str:
-    """Return a value for a message. The repr() of a QuerySet would run it."""
-    return repr(value) if value is None or isinstance(value, (str, int, tuple)) else f"a {type(value).__name__}"
+    """Return what a value is, for a message. Its text may be anybody's, and the repr() of a QuerySet would run it."""
+    return "None" if value is None else f"a {type(value).__name__}"
 
 
 def _json(value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def template_dirs() -> tuple[Path, ...]:
     value = _setting("TEMPLATE_DIRS", ())
     if not isinstance(value, (list, tuple)) or not all(isinstance(folder, (str, Path)) for folder in value):
         raise ImproperlyConfigured(f"REPORTS['TEMPLATE_DIRS'] is {value!r}; it must be a list of folders.")
-    return tuple(map(Path, value))
+    return _paths(tuple(value))
 
 
 def timeout() -> float:
@@ -37,6 +38,11 @@ def slow() -> float:
 def is_seconds(value: object) -> bool:
     """Return whether a value can be a timeout: a number above 0 and at most ``LONGEST``."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= LONGEST
+
+
+@lru_cache(maxsize=8)
+def _paths(folders: tuple[str | Path, ...]) -> tuple[Path, ...]:
+    return tuple(map(Path, folders))  # each run asks, and a Path takes a microsecond
 
 
 def _seconds(name: str, default: float) -> float:

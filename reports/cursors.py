@@ -20,20 +20,24 @@ from reports.transactions import command, committed, is_alone, released
 
 
 class ReportCursor:
-    """The driver's server-side cursor, its fetches guarded. Everything else is the driver's."""
+    """The driver's cursor, its fetches guarded. Everything else is the driver's.
 
-    def __init__(self, cursor: Any, execution: Execution) -> None:
+    ``runs`` says whether PostgreSQL still runs the query when rows are fetched. It does not for a cursor WITH HOLD and
+    for one of the client: there only the errors are ours, those of values that the driver cannot read.
+    """
+
+    def __init__(self, cursor: Any, execution: Execution, *, runs: bool) -> None:
         self._cursor = cursor
         self._execution = execution
         self._rows = 0
-        self._is_held = is_alone(execution.driver)  # WITH HOLD: the rows are there already, nothing runs any more
+        self._runs = runs
         self._is_open = True
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cursor, name)
 
     def __iter__(self) -> Iterator[Any]:
-        while rows := self.fetchmany(self._cursor.itersize):
+        while rows := self.fetchmany(getattr(self._cursor, "itersize", 100)):
             yield from rows
 
     def fetchone(self) -> Any:
@@ -63,7 +67,7 @@ class ReportCursor:
 
     def _fetch(self, fetch: Callable[..., Any], *args: Any) -> Any:
         with self._execution.errors():
-            if self._is_held:
+            if not self._runs:
                 return fetch(*args)
             with released(self._execution):
                 return fetch(*args)
@@ -86,7 +90,7 @@ def declare(execution: Execution, execute: Callable[[], Any]) -> Any:
 @contextmanager
 def _timer(execution: Execution) -> Iterator[None]:
     """Cancel whatever runs on the connection when the timeout has passed."""
-    driver = execution.driver
+    driver, begun = execution.driver, time.perf_counter()
     timer = Timer(execution.timeout, _cancel, [driver])
     timer.daemon = True
     timer.start()
@@ -94,7 +98,7 @@ def _timer(execution: Execution) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
-        if time.perf_counter() - execution.started >= execution.timeout:
+        if time.perf_counter() - begun >= execution.timeout:
             # The cancel may still be on its way. It must meet a statement of ours, not the caller's next one.
             timer.join()
             _absorb_cancel(driver)

@@ -23,7 +23,9 @@ def describe_columns(source: TemplateSource, *, using: str) -> tuple[Column, ...
         with connection.cursor() as cursor:
             sql, params = source.as_sql(None, connection)
             cursor.execute(f"SELECT * FROM ({sql}\n) AS report LIMIT 0", params)  # noqa: S608 - values are bound
-            found = [(column.name, column.type_code, column._fmod) for column in cursor.description]
+            found = [
+                (column.name, column.type_code, cursor.pgresult.fmod(i)) for i, column in enumerate(cursor.description)
+            ]
             cursor.execute(
                 "SELECT format_type(oid, modifier) FROM unnest(%s::oid[], %s::int[]) WITH ORDINALITY AS"
                 " asked (oid, modifier, position) ORDER BY position",

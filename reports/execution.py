@@ -6,21 +6,21 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from django.db import DatabaseError
+from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.dispatch import Signal
 
-from reports import conf
 from reports.failures import query_error
 
 report_executed = Signal()
 """Sent after each statement of a report, with ``report`` (its name), ``alias``, ``milliseconds`` and ``rows``.
 
-``sender`` is the class of the connection. ``rows`` counts what was fetched; a server-side cursor sends when closed.
+``sender`` is the class of the connection. ``rows`` counts what was fetched, None for a statement that failed; a
+server-side cursor sends when closed. A receiver that raises is logged by Django and fails nothing.
 """
 
 slow_log = logging.getLogger("reports.slow")
@@ -28,19 +28,24 @@ slow_log = logging.getLogger("reports.slow")
 
 @dataclass(slots=True)
 class Execution:
-    """A statement under way. ``timeout`` is in seconds; ``cursor`` is the driver's."""
+    """A statement under way. ``cursor`` is the driver's; ``timeout`` and ``slow`` are in seconds.
+
+    ``seconds`` adds up what was spent in the database: a reader who takes his time over a cursor is not in it.
+    """
 
     connection: BaseDatabaseWrapper
     cursor: Any
     reports: tuple[str, ...]
     sql: str
     timeout: float
-    started: float = field(default_factory=time.perf_counter)
+    slow: float
+    seconds: float = 0.0
+    _is_told: bool = False
 
     @property
     def driver(self) -> psycopg.Connection[Any]:
         """The driver's connection."""
-        driver: psycopg.Connection[Any] = self.connection.connection
+        driver: psycopg.Connection[Any] = self.cursor.connection
         return driver
 
     @property
@@ -54,7 +59,7 @@ class Execution:
         begun = time.perf_counter()
         try:
             yield
-        except (DatabaseError, psycopg.Error) as error:
+        except (Error, psycopg.Error) as error:
             found = query_error(
                 error,
                 report=self.reports[0],
@@ -63,22 +68,28 @@ class Execution:
                 elapsed=time.perf_counter() - begun,
                 timeout=self.timeout,
             )
+            self.seconds += time.perf_counter() - begun
+            self.finished(None)
             if self.driver.closed and not self.connection.in_atomic_block:
                 self.connection.close()  # the next query opens a new one
             raise found from error
+        self.seconds += time.perf_counter() - begun
 
-    def finished(self, rows: int) -> None:
-        """Tell receivers and, from ``REPORTS["SLOW"]`` on, the log."""
-        seconds = time.perf_counter() - self.started
+    def finished(self, rows: int | None) -> None:
+        """Tell receivers and, from ``slow`` on, the log; once. ``rows`` is None when the statement failed."""
+        if self._is_told:
+            return
+        self._is_told = True
         for report in self.reports:
-            report_executed.send(
+            report_executed.send_robust(
                 sender=type(self.connection),
                 report=report,
                 alias=self.connection.alias,
-                milliseconds=seconds * 1000,
+                milliseconds=self.seconds * 1000,
                 rows=rows,
             )
-            if seconds >= conf.slow():
+            if self.seconds >= self.slow:
+                told = "failed" if rows is None else f"{rows} rows"
                 slow_log.warning(
-                    "report %s took %.0f ms on %s: %d rows", report, seconds * 1000, self.connection.alias, rows
+                    "report %s took %.0f ms on %s: %s", report, self.seconds * 1000, self.connection.alias, told
                 )

@@ -47,8 +47,8 @@ def _place(cause: Any, report: str, sql: str, cursor: Any) -> tuple[str, int] | 
     if not position or not sent or not entry:
         return None
     head = f"{source.tag(report)} "
-    for statement, lines in entry.lines.items():
-        if head + statement in sql:
+    for statement, lines in list(entry.lines.items()):  # another thread may add to them
+        if f"{head}{statement}\n)" in sql:
             text = bytes(sent).decode(errors="replace")
             begin = text.rfind(head) + len(head)
             return lines.at(_offset(statement, text, begin, int(position) - 1))

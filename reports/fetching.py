@@ -33,8 +33,8 @@ _BINARY_TYPES = frozenset(
         "timestamptz", "uuid", "varchar",
     )
 )  # fmt: skip
-_text_only: set[str] = set()  # statements that turned out to have another type, for the next time
-_MOST_TEXT_ONLY = 1024
+# Columns that turned out to be of another type than declared, by row model, for the next time.
+_text_only: set[tuple[Any, str]] = set()
 
 
 class BinaryCursor(psycopg.Cursor[Any]):
@@ -90,41 +90,45 @@ def _fetch_all(compiler: SQLCompiler) -> Iterable[Sequence[Any]]:
         sql, params = compiler.as_sql()
     except EmptyResultSet:
         return ()
-    rows = _fetch_binary(compiler, sql, params)
-    if rows is None:
-        with compiler.connection.cursor() as cursor:
+    connection: Any = compiler.connection
+    with connection.cursor() as cursor:
+        if _can_be_binary(compiler):
+            text_cursor, cursor.cursor = cursor.cursor, BinaryCursor(connection.connection)
+            cursor.cursor.binds_on_server = connection.features.uses_server_side_binding
             cursor.execute(sql, params)
-            rows = cursor.fetchall()
+            if not _note_other_types(compiler, cursor.description):
+                return _converted(compiler, cursor.fetchall())
+            cursor.cursor.close()
+            cursor.cursor = text_cursor
+        cursor.execute(sql, params)
+        return _converted(compiler, cursor.fetchall())
+
+
+def _converted(compiler: SQLCompiler, rows: Iterable[Sequence[Any]]) -> Iterable[Sequence[Any]]:
     # Also after a binary fetch: Avg() of integers is a numeric, which Django makes a float.
     converters = compiler.get_converters([column[0] for column in compiler.select or ()])
     return compiler.apply_converters(rows, converters) if converters else rows
 
 
-def _fetch_binary(compiler: SQLCompiler, sql: str, params: Sequence[Any]) -> list[Sequence[Any]] | None:
-    """Return the rows, or None when a column's text value would be another one."""
-    connection: Any = compiler.connection
-    with connection.cursor() as cursor:
-        if sql in _text_only or not _can_be_binary(compiler):
-            return None
-        cursor.cursor.close()
-        cursor.cursor = BinaryCursor(connection.connection)
-        cursor.cursor.binds_on_server = connection.features.uses_server_side_binding
-        cursor.execute(sql, params)
-        if all(column.type_code in _BINARY_TYPES for column in cursor.description):
-            return cursor.fetchall()  # type: ignore[no-any-return]
-        if len(_text_only) >= _MOST_TEXT_ONLY:
-            _text_only.clear()
-        _text_only.add(sql)
-        return None
+def _note_other_types(compiler: SQLCompiler, description: Any) -> bool:
+    """Remember the columns whose text value would be another one than the binary; return whether there are any."""
+    found = [i for i, column in enumerate(description) if column.type_code not in _BINARY_TYPES]
+    select: Any = compiler.select
+    _text_only.update(_column(compiler, select[i][0], select[i][2]) for i in found if i < len(select))
+    return bool(found)
+
+
+def _column(compiler: SQLCompiler, expression: Any, alias: str | None) -> tuple[Any, str]:
+    return compiler.query.model, str(alias or getattr(getattr(expression, "target", None), "column", expression))
 
 
 def _can_be_binary(compiler: SQLCompiler) -> bool:
     """Return whether every selected column is of a field whose values are the same in both formats."""
     connection: Any = compiler.connection
-    for expression, _, _ in compiler.select or ():
+    for expression, _, alias in compiler.select or ():
         field = expression.output_field
         field = field.target_field if isinstance(field, models.ForeignKey) else field
-        if type(field) not in _BINARY_FIELDS:
+        if type(field) not in _BINARY_FIELDS or _column(compiler, expression, alias) in _text_only:
             return False
         # In binary the driver uses the session's zone, in text Django's; timezone is None without USE_TZ.
         if type(field) is models.DateTimeField and connection.connection.info.timezone != connection.timezone:

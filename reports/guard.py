@@ -21,7 +21,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from reports import conf, source
 from reports.cursors import ReportCursor, declare
 from reports.execution import Execution
-from reports.transactions import rolled_back
+from reports.transactions import is_alone, rolled_back
 
 _MARK = "/* report="
 _TAG = re.compile(r"/\* report=([\w.]+) \*/")
@@ -41,28 +41,32 @@ def guard(execute: _Execute, sql: Any, params: Any, many: bool, context: dict[st
     """
     if many or not isinstance(sql, str) or _MARK not in sql or not _QUERY.match(sql):
         return execute(sql, params, many, context)
+    # Compiling a report leaves its name there: a comment of the same form in somebody's own statement is no report.
+    reports = tuple(name for name in dict.fromkeys(_TAG.findall(sql)) if name in source.seen)
+    if not reports:
+        return execute(sql, params, many, context)
     connection = context["connection"]
     connection.validate_no_broken_transaction()
     wrapper = context["cursor"]
-    reports = tuple(dict.fromkeys(_TAG.findall(sql)))
-    execution = Execution(connection, wrapper.cursor, reports, sql, max(map(_timeout, reports)))
+    execution = Execution(connection, wrapper.cursor, reports, sql, max(map(_timeout, reports)), conf.slow())
     if sql.index(_MARK) > _SHOWN:
         sql = f"{source.tag(reports[0])} {sql}"
     if isinstance(wrapper.cursor, psycopg.ServerCursor):
         with execution.errors():
             result = declare(execution, lambda: execute(sql, params, many, context))
-        wrapper.cursor = ReportCursor(wrapper.cursor, execution)
+        wrapper.cursor = ReportCursor(wrapper.cursor, execution, runs=not is_alone(execution.driver))
         return result
     with execution.errors(), rolled_back(execution):
         result = execute(sql, params, many, context)
     execution.finished(wrapper.cursor.rowcount)
+    wrapper.cursor = ReportCursor(wrapper.cursor, execution, runs=False)
     return result
 
 
 def install(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
     """Put the guard on a PostgreSQL connection: a receiver of ``connection_created``.
 
-    It comes first in the list, so that wrappers of the project see the statement as Django sends it.
+    It comes first in the list: wrappers of the project run inside it, under the same settings as the statement.
     """
     if connection.vendor == "postgresql" and guard not in connection.execute_wrappers:
         connection.execute_wrappers.insert(0, guard)

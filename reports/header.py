@@ -92,7 +92,7 @@ def parse_header(source: str, file: str = "<template>") -> Header:
     """
     block = list(_leading_comment(source))
     keys = [match["key"] for text in block if (match := _LINE.match(text))]
-    if not any(key in KEYS for key in keys):
+    if not any(key in KEYS or near(key, KEYS) for key in keys):
         return Header()
     draft = _Draft(file)
     for line, key, value in _entries(block, draft):

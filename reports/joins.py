@@ -11,7 +11,7 @@ from django.db.models.sql.datastructures import BaseTable, Join
 
 from reports.errors import listed
 from reports.rows import Rows
-from reports.source import ReportJoin, ReportQuery, ReportTable, RowsSource, Source
+from reports.source import Key, ReportJoin, ReportQuery, ReportTable, RowsSource, Source, relation
 
 _Model = TypeVar("_Model", bound=models.Model)
 
@@ -29,7 +29,7 @@ def join(queryset: models.QuerySet[_Model], *rows: Rows, **named: Rows) -> model
         TypeError: Something given is not Rows of a report with a model, or the queryset's query is of a foreign class.
         ValueError: Names lead to no relation, or to several; then annotate the FilteredRelation yourself.
     """
-    sources: dict[str, Source] = {}
+    sources: dict[Key, Source] = {}
     for item in (*rows, *named.values()):
         if not isinstance(item, Rows) or item.gives_dicts:
             raise TypeError(
@@ -41,7 +41,7 @@ def join(queryset: models.QuerySet[_Model], *rows: Rows, **named: Rows) -> model
     for name, item in named.items():
         if name not in clone.query._filtered_relations:
             clone = clone.annotate(**{name: models.FilteredRelation(_relation(clone.model, item, name))})
-        sources[name] = _source(item)
+        sources[relation(name)] = _source(item)
     # Not clone.query, whose setter would make values() of values_list().
     clone._query = _report_query(clone.query, sources)
     return clone  # type: ignore[no-any-return]
@@ -73,7 +73,7 @@ def _relation(model: type[models.Model], rows: Rows, name: str) -> str:
     return found[0]
 
 
-def _report_query(query: Any, sources: Mapping[str, Source]) -> ReportQuery:
+def _report_query(query: Any, sources: Mapping[Key, Source]) -> ReportQuery:
     if not isinstance(query, ReportQuery):
         found: type[Any] = type(query)
         if found is not Query:

@@ -43,11 +43,13 @@ _DIGITS = 131072
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def bound_form(form_class: type[forms.Form], params: Mapping[str, Any]) -> forms.Form:
+def bound_form(
+    form_class: type[forms.Form], params: Mapping[str, Any], kwargs: Mapping[str, Any] | None = None
+) -> forms.Form:
     """Return the form bound to raw parameters. A parameter that is absent has its field's ``initial``."""
     from_browser = isinstance(params, MultiValueDict)
     data: MultiValueDict[str, Any] = params.copy() if from_browser else MultiValueDict()  # type: ignore[attr-defined]
-    form = form_class(data)
+    form = form_class(data, **(kwargs or {}))
     for name, field in form.fields.items():
         clean = partial(_clean, field, field.clean)
         key = form.add_prefix(name)
@@ -61,17 +63,21 @@ def bound_form(form_class: type[forms.Form], params: Mapping[str, Any]) -> forms
     return form
 
 
-def clean_params(form_class: type[forms.Form], params: Mapping[str, Any], *, report: str) -> dict[str, Any]:
+def clean_params(
+    form_class: type[forms.Form], params: Mapping[str, Any], *, report: str, kwargs: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Return the cleaned values, one for each field of the form.
 
     Args:
         params: A mapping from code, in which every key must be a field's; or a QueryDict from a browser, in which
             other keys (paging, tracking) are left alone.
+        report: The report's name, for messages.
+        kwargs: Further arguments of the form.
 
     Raises:
         ParamsError: Everything that is wrong, by parameter name; an unknown name with the nearest known one.
     """
-    form = bound_form(form_class, params)
+    form = bound_form(form_class, params, kwargs)
     errors: dict[str, list[Any]] = dict(form.errors.as_data())
     if not isinstance(params, MultiValueDict):
         errors |= _unknown(form, params)

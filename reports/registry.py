@@ -29,6 +29,9 @@ def register(report: type[Report]) -> type[Report]:
         raise AlreadyRegistered(
             f"two reports are called {name!r}: {_origin(other)} and {_origin(report)}. Rename one, or set its name."
         )
+    for taken in _reports:
+        if taken != name and row_models.model_name(taken) == row_models.model_name(name):
+            raise AlreadyRegistered(f"the names {taken!r} and {name!r} come to one row model. Rename a report.")
     _reports[name] = report
     return report
 
@@ -76,7 +79,7 @@ def _register_templates(config: AppConfig) -> None:
         except TemplateError:
             continue  # reports.checks names it
         if header.name:
-            name = header.name if "." in header.name else f"{config.label}.{header.name}"
+            name = header.name
             words = "".join(word.title() for word in name.rpartition(".")[2].split("_"))
             attributes = {"__module__": f"{config.name}.reports", "template": template_name, "name": name}
             register(type(words, (Report,), attributes))

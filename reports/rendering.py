@@ -116,15 +116,18 @@ def _refuse(error: Exception, context: Mapping[str, object]) -> NoReturn:
         raise TemplateError.at(error.filename or UNNAMED, error.lineno, message + known) from error
     file, line = _last_template_line(error.__traceback__)
     if isinstance(error, jinja2.UndefinedError):
-        name = _UNDEFINED_NAME.match(str(error.message))
-        known = f" (the template has: {listed(context)}).{near(name[1], context)}" if name else "."
+        name = _UNDEFINED_NAME.fullmatch(str(error.message))
+        if name is None:  # Jinja's text may quote a value that was looked up
+            raise TemplateError.at(file, line, "an attribute or item that is not there was looked up.") from error
+        known = f" (the template has: {listed(context)}).{near(name[1], context)}"
         raise TemplateError.at(file, line, f"{error.message}{known}") from None
     if isinstance(error, jinja2.TemplateNotFound):
         missing = str(error.name)
         raise TemplateNotFound.at(file, line, f"there is no template {missing!r}.{near(missing, template_names())}")
     if isinstance(error, TemplateError):
         raise type(error).at(file, line, _sentence(str(error))) from None
-    raise TemplateError.at(file, line, _sentence(f"{type(error).__name__}: {error}")) from error
+    # Its text may quote values; it stays on __cause__.
+    raise TemplateError.at(file, line, f"the template raised {type(error).__name__}.") from error
 
 
 def _sentence(text: str) -> str:

@@ -30,8 +30,8 @@ _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 class Report:
     """A named SQL template as a class; its result is a QuerySet.
 
-    Subclasses in an app's ``reports.py`` are registered as ``app_label.snake_case``. Each attribute has a
-    ``get_<attribute>()``, which a subclass may override.
+    Subclasses in an app's ``reports.py`` are registered as ``app_label.snake_case``. A subclass may override the
+    methods ``get_…()``: ``get_context`` above all.
     """
 
     # What is declared.
@@ -42,12 +42,15 @@ class Report:
     timeout: ClassVar[float | None] = None
     Params: ClassVar[type[forms.Form] | None] = None
 
+    _name: ClassVar[str | None] = None
+    # The row model of columns that nothing declares, with the template and the SQL text that have these columns.
+    _described: ClassVar[tuple[tuple[Template, str], type[models.Model]] | None] = None
     # The row model made from the header, with the template it was made from.
     _made: ClassVar[tuple[Template, type[models.Model]] | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._made = None
+        cls._made = cls._name = cls._described = None
         if isinstance(cls.ordering, str):
             raise TypeError(f"{cls.__qualname__}.ordering is {cls.ordering!r}; it must be a list of names.")
         if cls.name and not REPORT_NAME.fullmatch(cls.name):
@@ -87,8 +90,7 @@ class Report:
             TemplateError: The template cannot be rendered; names file and line.
         """
         template = self.get_template()
-        timeout = self.timeout if self.timeout is not None else template.header.timeout
-        source = TemplateSource(self.get_name(), self._query(template, params), timeout)
+        source = TemplateSource(self.get_name(), self._query(template, params), self.get_timeout())
         model = self._row_model(template, source)
         return Rows.of(source, model, ordering=self.get_ordering(), using=self.using)
 
@@ -98,8 +100,12 @@ class Report:
 
     def form(self, data: Mapping[str, Any] | None = None) -> forms.Form:
         """Return the form of the parameters for a page: bound to data, or unbound."""
-        form_class = self.get_form_class()
-        return form_class() if data is None else bound_form(form_class, data)
+        form_class, kwargs = self.get_form_class(), self.get_form_kwargs()
+        return form_class(**kwargs) if data is None else bound_form(form_class, data, kwargs)
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """Return further arguments of the form, such as the user whose choices it offers. For subclasses."""
+        return {}
 
     def get_context(self) -> Mapping[str, object]:
         """Return what the template sees besides the parameters; QuerySets become sub-selects. For subclasses."""
@@ -109,12 +115,13 @@ class Report:
 
     @classmethod
     def get_name(cls) -> str:
-        """Return ``app_label.snake_case``, or the ``name`` that is set."""
-        if not cls.__dict__.get("name"):
+        """Return ``app_label.snake_case``, or the ``name`` that the class sets, the app label put before it."""
+        if cls._name is None:
+            name = cls.__dict__.get("name") or _WORD.sub("_", cls.__name__).lower()
             config = apps.get_containing_app_config(cls.__module__)
             label = config.label if config else cls.__module__.partition(".")[0]
-            cls.name = f"{label}.{_WORD.sub('_', cls.__name__).lower()}"
-        return cls.name
+            cls._name = name if "." in name else f"{label}.{name}"
+        return cls._name
 
     @classmethod
     def get_title(cls) -> str:
@@ -131,6 +138,11 @@ class Report:
     def get_header(cls) -> Header:
         """Return the template's header."""
         return cls.get_template().header
+
+    @classmethod
+    def get_timeout(cls) -> float | None:
+        """Return the seconds a statement may run: the class's, else the header's; None for the setting."""
+        return cls.timeout if cls.timeout is not None else cls.get_header().timeout
 
     @classmethod
     def get_ordering(cls) -> tuple[str, ...]:
@@ -176,7 +188,9 @@ class Report:
     # Inside.
 
     def _query(self, template: Template, params: Mapping[str, Any] | None) -> rendering.Query:
-        cleaned = clean_params(self.get_form_class(), params or {}, report=self.get_name())
+        cleaned = clean_params(
+            self.get_form_class(), params or {}, report=self.get_name(), kwargs=self.get_form_kwargs()
+        )
         context = self.get_context()
         both = sorted(set(cleaned) & set(context))
         if both:
@@ -193,10 +207,17 @@ class Report:
         return self.using or (router.db_for_read(model) if model else DEFAULT_DB_ALIAS)
 
     def _row_model(self, template: Template, source: TemplateSource) -> type[models.Model]:
-        model = self.get_row_model()
-        if model is None:
-            model = self._make_row_model(template, describe_columns(source, using=self._alias()))
-        return model
+        """Return the class of the rows. Columns that nothing declares are those of one SQL text, and of no other."""
+        if self.model is not None or template.header.columns:
+            declared = self.get_row_model()
+            if declared is not None:
+                return declared
+        cls, sql = type(self), source.query.sql
+        described = cls._described
+        if described is None or described[0] != (template, sql):
+            model = cls._make_row_model(template, describe_columns(source, using=self._alias()))
+            described = cls._described = (template, sql), model
+        return described[1]
 
     @classmethod
     def _make_row_model(cls, template: Template, columns: Sequence[Column]) -> type[models.Model]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from threading import RLock
 from typing import Any, ClassVar
 
 from django.apps.registry import Apps
@@ -21,6 +22,7 @@ from reports.header import Column
 APP_LABEL = "sql_reports"
 
 _private = Apps()
+_lock = RLock()
 _models: dict[str, type[models.Model]] = {}
 _declared: dict[str, tuple[tuple[Column, ...], tuple[str, ...]]] = {}
 # The registry puts itself here: a row model that this process has not made yet is made from its report.
@@ -28,6 +30,7 @@ makers: list[Callable[[str], object]] = []
 
 # '__', a last '_' and 'pk' mean something in lookups; the others are what Django itself calls on a model.
 _REFUSED = re.compile(r"__|_$|^(pk|Meta|from_db|_(meta|state|base_manager|default_manager|manager|has_key|report))$")
+_UNSAFE = re.compile('["%\0]')
 
 
 class RowModel:
@@ -56,7 +59,12 @@ def build_row_model(
     Raises:
         TemplateError: A column's name or type cannot be a field; names the file and the column.
     """
-    name, declared, order = model_name(report), tuple(columns), tuple(ordering)
+    with _lock:  # two first requests at once would make two classes of one name
+        return _row_model(report, tuple(columns), tuple(ordering), file)
+
+
+def _row_model(report: str, declared: tuple[Column, ...], order: tuple[str, ...], file: str) -> type[models.Model]:
+    name = model_name(report)
     if name in _models and _declared.get(name) == (declared, order):
         return _models[name]  # pickle wants one class for one name
     keys = [column for column in declared if column.pk]
@@ -106,6 +114,9 @@ def __getattr__(name: str) -> Any:
 def _check_names(columns: Iterable[Column], file: str) -> None:
     taken: dict[str, str] = {}
     for column in columns:
+        # Django does not double a quote in a column's name. The name may be a value's text, so it is not shown.
+        if not column.name or _UNSAFE.search(column.name):
+            raise TemplateError.at(file, None, "a column's name may not be empty or hold a quote or a percent sign.")
         if _REFUSED.search(column.name):
             raise TemplateError.at(
                 file, None, f"a column may not be called {column.name!r}: Django means something else by it."

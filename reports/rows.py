@@ -83,6 +83,17 @@ class Rows(models.QuerySet[Any, Any]):
         whole.query.sources = query.sources  # type: ignore[attr-defined]
         return whole.filter(pk__in=self.values("pk"))
 
+    def only(self, *fields: Any) -> Rows:
+        """Return rows with these columns, and the key; see Django."""
+        need_key(self.model, "only() always reads it; use values().")
+        return super().only(*fields)
+
+    def defer(self, *fields: Any) -> Rows:
+        """Return rows without these columns; see Django."""
+        if fields != (None,):
+            need_key(self.model, "defer() always reads it; use values().")
+        return super().defer(*fields)
+
     # Methods that need model instances.
 
     def select_related(self, *fields: Any) -> Rows:

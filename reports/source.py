@@ -19,8 +19,9 @@ from django.db.models.sql.compiler import SQLCompiler
 from django.db.models.sql.datastructures import BaseTable, Join
 
 from reports import rendering
-from reports.statement import Lines
+from reports.statement import LONGEST, Lines
 
+Key = str | tuple[str, str | None]
 _Compiled = tuple[str, tuple[Any, ...]]
 
 
@@ -87,27 +88,32 @@ class ReportJoin(Join):
 class ReportQuery(Query):
     """A Django query in which some tables are reports.
 
-    ``sources`` has them by table name, or by alias for a FilteredRelation. The dict is replaced, never changed:
-    Django's clones share it. ``report_ordering`` is the ordering that the report gave, not the user.
+    ``sources`` has them by table name, or by ``relation(name)`` for a FilteredRelation. The dict is replaced, never
+    changed: Django's clones share it. ``report_ordering`` is the ordering that the report gave, not the user.
     """
 
+    _is_splitting = False
     base_table_class = ReportTable
     join_class = ReportJoin
 
     def __init__(self, model: type[Model] | None, alias_cols: bool = True) -> None:
         super().__init__(model, alias_cols)
-        self.sources: Mapping[str, Source] = {}
+        self.sources: Mapping[Key, Source] = {}
         self.report_ordering: tuple[str, ...] = ()
 
     def build_filter(self, filter_expr: Any, *args: Any, **kwargs: Any) -> Any:
         # split_exclude() makes its inner query as self.__class__(self.model): without our sources.
-        if isinstance(filter_expr, Exists) and isinstance(filter_expr.query, ReportQuery):
+        if self._is_splitting and isinstance(filter_expr, Exists) and isinstance(filter_expr.query, ReportQuery):
             filter_expr.query.sources = {**self.sources, **filter_expr.query.sources}
         return super().build_filter(filter_expr, *args, **kwargs)
 
     def split_exclude(self, *args: Any, **kwargs: Any) -> Any:
         need_key(self.model, "exclude() across a to-many relation compares it.")
-        return super().split_exclude(*args, **kwargs)
+        self._is_splitting = True
+        try:
+            return super().split_exclude(*args, **kwargs)
+        finally:
+            self._is_splitting = False
 
     def names_to_path(self, names: Sequence[str], opts: Any, *args: Any, **kwargs: Any) -> Any:
         if list(names[:1]) == ["pk"] and opts is not None:
@@ -132,12 +138,17 @@ class ReportQuery(Query):
         super().set_group_by(allow_aliases)
 
     def combine(self, rhs: Query, connector: str) -> None:
-        others: Mapping[str, Source] = getattr(rhs, "sources", {})
+        others: Mapping[Key, Source] = getattr(rhs, "sources", {})
         for table, source in others.items():
             if self.sources.get(table, source) != source:
                 raise ValueError(f"cannot combine rows of {table!r}: the two sides have different parameters.")
         self.sources = {**self.sources, **others}
         super().combine(rhs, connector)
+
+
+def relation(name: str | None) -> tuple[str, str | None]:
+    """Return the key of a FilteredRelation in ``sources``, which no table's name can be."""
+    return "relation", name
 
 
 def tag(report: str) -> str:
@@ -153,9 +164,9 @@ def need_key(model: type[Model] | None, reason: str) -> None:
 
 
 def _source_of(item: BaseTable | Join, compiler: SQLCompiler) -> Source | None:
-    sources: Mapping[str | None, Source] = getattr(compiler.query, "sources", {})
-    if item.filtered_relation is not None and item.filtered_relation.alias in sources:
-        return sources[item.filtered_relation.alias]
+    sources: Mapping[Any, Source] = getattr(compiler.query, "sources", {})
+    if item.filtered_relation is not None and (named := sources.get(relation(item.filtered_relation.alias))):
+        return named
     return sources.get(item.table_name)
 
 
@@ -185,7 +196,7 @@ def _remember(source: TemplateSource) -> None:
     if entry is None:
         entry = seen[source.report] = Seen()
     entry.timeout = source.timeout
-    if source.query.sql not in entry.lines:
+    if source.query.sql not in entry.lines and len(source.query.sql) <= LONGEST:
         if len(entry.lines) >= _MOST_STATEMENTS:
             entry.lines.clear()
         entry.lines[source.query.sql] = source.query.lines

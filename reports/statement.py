@@ -16,6 +16,8 @@ from reports.lexer import BOUND, WORD, Malformed, tokens, with_gaps
 
 LINE_MARK = r"\0L\d+:\d+\0"
 _LINE_MARK = re.compile(r"\0L(\d+):(\d+)\0")
+LONGEST = 20_000  # characters; a longer text is not kept
+_CAST = re.compile(r"\s*::")
 _BEGINNING = re.compile(r"(?:select|with|values|table)\b|\(", re.IGNORECASE)
 
 
@@ -104,7 +106,7 @@ def build_statement(marked: str) -> Statement:
             text is empty, not a query, more than one statement; a quote, comment or parenthesis is not closed.
     """
     # A list of thousands of values makes a text that hardly comes again; a thousand of them would fill the memory.
-    return _cached(marked) if len(marked) < 20_000 else _built(marked)
+    return _cached(marked) if len(marked) <= LONGEST else _built(marked)
 
 
 def _built(marked: str) -> Statement:
@@ -124,9 +126,14 @@ def _built(marked: str) -> Statement:
                 start + text[start:end].index(BOUND),
             )
         if kind != "semicolon":
-            pieces.append("%s" if kind == "bound" else text[start:end].replace("%", "%%"))
+            pieces.append(_placeholder(text, end) if kind == "bound" else text[start:end].replace("%", "%%"))
             starts.append(start)
     return _trimmed("".join(pieces), _moved(lines, starts, pieces))
+
+
+def _placeholder(text: str, end: int) -> str:
+    # A client-binding driver writes -5 for {{ n }}::text, which PostgreSQL reads as -(5::text).
+    return "(%s)" if _CAST.match(text, end) else "%s"
 
 
 _cached = lru_cache(maxsize=1024)(_built)

@@ -36,11 +36,12 @@ def rolled_back(execution: Execution) -> Iterator[None]:
     else:
         begin, end = f"SAVEPOINT {_SAVEPOINT}", f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}; RELEASE SAVEPOINT {_SAVEPOINT}"
         settings = f"SELECT {_READ_ONLY}, {_timeout(execution)}"
-    command(driver, f"{begin}; {settings}")
+    was_broken = driver.info.transaction_status == TransactionStatus.INERROR
     try:
+        command(driver, f"{begin}; {settings}")  # may itself be cancelled
         yield
     finally:
-        if not driver.closed:
+        if not driver.closed and not was_broken:
             command(driver, end)
 
 
@@ -52,8 +53,8 @@ def released(execution: Execution) -> Iterator[None]:
     """
     driver = execution.driver
     command(driver, f"SAVEPOINT {_SAVEPOINT}")
-    before = command(driver, f"SELECT current_setting('statement_timeout'), {_READ_ONLY}, {_timeout(execution)}")
     try:
+        before = command(driver, f"SELECT current_setting('statement_timeout'), {_READ_ONLY}, {_timeout(execution)}")
         yield
     except BaseException:
         if not driver.closed:
@@ -69,8 +70,8 @@ def committed(execution: Execution) -> Iterator[None]:
     ``statement_timeout`` does not bound a COMMIT; the caller's timer does.
     """
     driver = execution.driver
-    command(driver, f"BEGIN READ ONLY; SELECT {_timeout(execution)}")
     try:
+        command(driver, f"BEGIN READ ONLY; SELECT {_timeout(execution)}")
         yield
         command(driver, "COMMIT")
     except BaseException:

@@ -38,6 +38,10 @@ class Faulty(Report):
     template = "tests/faulty.sql"
 
 
+class Sets(Report):
+    template = "tests/sets.sql"
+
+
 class Writes(Report):
     template = "tests/writes.sql"
 

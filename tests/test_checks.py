@@ -138,3 +138,22 @@ def test_fault_is_told_once(one_app: Write):
     report = report_of("tests/a.sql")
 
     assert [(message.id, message.obj) for message in check_reports()] == [("reports.E002", report)]
+
+
+def test_truth_test_of_a_number_is_an_error(write: Write):
+    """0 would drop the clause in silence; a text has no such value, and 'is given' is meant."""
+    path = write(
+        "t/e.sql",
+        "-- param: n integer\n-- param: b boolean\n-- param: word text\n"
+        "SELECT 1 {% if word %} + 1 {% endif %}\n{% if n is given and word or not b %} + 2 {% endif %}\n"
+        "+ {{ 3 if n else 4 }}\n",
+    )
+    report = report_of("t/e.sql")
+
+    found = check_reports()
+
+    assert {(message.id, message.msg, message.obj) for message in found} == {
+        ("reports.E003", f"{path}:5: {{% if b %}} leaves out 0 and false.", report),
+        ("reports.E003", f"{path}:6: {{% if n %}} leaves out 0 and false.", report),
+    }
+    assert found[0].hint == "Write {% if b is given %}, which is false for None and empty only."

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.db import DataError, connection, models
+from django.db import connection, models
 from django.db.models import Avg, F, Value
 from django.db.models.functions import ExtractYear, TruncDay
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg import DataError
 from psycopg.postgres import types
 
 from reports import QueryError, fetching
@@ -58,8 +59,9 @@ def read(rows: Any) -> Any:
     """Return the rows, or the name of the error and what it says in general."""
     try:
         return list(rows.all())
-    except DataError as error:
-        return type(error), re.sub(r"\W.*", "", str(error))
+    except QueryError as error:
+        cause = error.__cause__
+        return type(cause), re.sub(r"\W.*", "", str(cause))
 
 
 def read_as_text(rows: Rows) -> Any:
@@ -205,6 +207,9 @@ def test_value_that_python_cannot_hold(kind: PostgreSQLType, literal: str, binar
     assert len(binary_statements) == 1
     assert found[0] is DataError
     assert read_as_text(rows)[0] is DataError
+    with pytest.raises(QueryError) as caught:
+        list(rows)
+    assert caught.value.args == ("report 'tests.values': the driver or the connection failed (DataError).",)
 
 
 def test_session_in_another_zone_comes_as_text(binary_statements: Spy) -> None:
@@ -307,15 +312,6 @@ def test_other_declared_types_are_not_tried(kind: str, binary_statements: Spy) -
 
     assert [row["value"] for row in rows] == [row.value for row in instances(rows)]
     assert binary_statements == []
-
-
-def test_statements_remembered_as_text_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "_MOST_TEXT_ONLY", 2)
-
-    for number in range(5):
-        list(rows_of(f"SELECT {number} AS id, 'x'::name AS value", id="integer", value="text"))
-
-    assert 1 <= len(fetching._text_only) <= 2
 
 
 # Expressions: Django makes their values what their output_field says.

@@ -19,7 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from reports import QueryError, QueryTimeout, Rows, report_executed, transactions
 from reports.guard import guard, install
 from tests.models import Region, Store
-from tests.reports import Faulty, Figures, SettingsSeen, SlowRows, Writes
+from tests.reports import Faulty, Figures, Sets, SettingsSeen, SlowRows, Writes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -310,7 +310,7 @@ def test_unreachable_database_is_a_clear_error_without_values():
         settings["OPTIONS"].pop(name, None)
     connections["nowhere"] = type(connections["default"])(settings, alias="nowhere")
     try:
-        with pytest.raises(OperationalError, match="127.0.0.1") as caught:
+        with pytest.raises(OperationalError, match=r"127\.0\.0\.1") as caught:
             list(SlowRows(using="nowhere").run({"rows": 1, "text": "s3cret"}))
     finally:
         del connections["nowhere"]
@@ -323,7 +323,8 @@ def test_abandoned_iterators_leave_nothing_open():
     """Two server-side cursors in turn, both given up half way, in and out of a transaction."""
     for mode in (nullcontext, transaction.atomic):
         with mode():
-            first, second = (SlowRows().run({"rows": 9}).iterator(2) for _ in range(2))
+            first: Any = SlowRows().run({"rows": 9}).iterator(2)
+            second: Any = SlowRows().run({"rows": 9}).iterator(2)
             assert [next(first)["n"], next(second)["n"], next(first)["n"], next(second)["n"]] == [1, 1, 2, 2]
             first.close()
             assert len(list(second)) == 7
@@ -387,16 +388,45 @@ def test_guard_logs_slow_reports(caplog: pytest.LogCaptureFixture):
 
 def test_guard_undoes_what_a_report_sets():
     """set_config(…, false) inside a report ends with it: the transaction is rolled back."""
-    with connection.cursor() as cursor:
-        cursor.execute("/* report=tests.settings_seen */ SELECT set_config('work_mem', '12345kB', false)")
-        cursor.execute("WITH x AS (SELECT 1) SELECT /* report=tests.x */ set_config('work_mem', '12345kB', false)")
-    assert setting("work_mem") != "12345kB"
+    for mode in (nullcontext, transaction.atomic):
+        with mode():
+            assert [row["value"] for row in Sets().run({"name": "work_mem", "to": "12345kB"})] == ["12345kB"]
+            assert setting("work_mem") != "12345kB"
 
 
 def test_guard_read_only_cannot_be_switched_off():
-    with connection.cursor() as cursor, pytest.raises(QueryError) as caught:
-        cursor.execute("SELECT /* report=tests.x */ set_config('transaction_read_only', 'off', false)")
+    with pytest.raises(QueryError) as caught:
+        list(Sets().run({"name": "transaction_read_only", "to": "off"}))
     assert caught.value.sqlstate == "25001"
+
+
+def test_guard_knows_reports_from_comments_that_look_alike():
+    """Somebody's own comment is no report: what the statement does, such as taking a lock, is not rolled back."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(4711) /* report=sales */")
+        cursor.execute("SELECT 1 /* report=monthly-sales */")
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711")
+        assert cursor.fetchone() == (1,)
+
+
+@pytest.mark.parametrize("server_side", [False, True], ids=["full", "server_side"])
+@pytest.mark.parametrize("mode", [nullcontext, transaction.atomic])
+def test_guard_cancelled_while_it_prepares(mode: Callable[[], Any], server_side: bool, monkeypatch: pytest.MonkeyPatch):
+    """The caller's own timeout strikes in the guard's settings: nothing stays open or broken."""
+    monkeypatch.setattr(transactions, "_timeout", lambda execution: "pg_sleep(1)")
+
+    with mode():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('statement_timeout', '200', %s)", [mode is not nullcontext])
+        rows = SettingsSeen().run()
+        with pytest.raises(QueryError) as caught:
+            list(rows.iterator() if server_side else rows)
+        assert caught.value.sqlstate == "57014"
+        assert setting("transaction_read_only") == "off"
+        Region.objects.create(name="written")
+    with connection.cursor() as cursor:
+        cursor.execute("RESET statement_timeout")
+    assert connection.connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
 
 
 def test_guard_in_a_broken_transaction():

@@ -238,3 +238,12 @@ def test_rows_join_rows(stores: Any) -> None:
     assert list(joined.filter(store__transfers_out__target=2).values_list("pk", flat=True)) == [1, 2]
     assert isinstance(joined, reports.Rows)
     assert isinstance(joined[0], FigureRow)
+
+
+def test_name_of_a_join_is_no_tables_name(stores: Any) -> None:
+    """A relation called like a real table leaves that table alone."""
+    Figure.objects.create(store_id=1, month="2026-01-01", revenue=1)
+
+    joined: Any = reports.join(stores, tests_figure=figures(least=1000))
+
+    assert joined.filter(figures__isnull=False).count() == stores.filter(figures__isnull=False).count() > 0

@@ -219,3 +219,13 @@ def test_row_model_is_made_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch)
 
     assert model is Figures.get_row_model()
     assert row_models.get_row_model("tests__no_such_report") is None
+
+
+def test_names_that_come_to_one_row_model_clash(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(registry, "_reports", {})
+    first, second = (type("R", (Report,), {"template": "t.sql", "name": name}) for name in ("a.x__y", "a__x.y"))
+    register(first)
+
+    with pytest.raises(AlreadyRegistered) as caught:
+        register(second)
+    assert caught.value.args == ("the names 'a.x__y' and 'a__x.y' come to one row model. Rename a report.",)

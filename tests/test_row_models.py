@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -145,3 +146,18 @@ def test_model_made_anew_replaces_the_one_before() -> None:
 
     assert [field.name for field in model._meta.fields] == ["id", "name"]
     assert get_row_model("tests__built") is model
+
+
+def test_name_with_a_quote_is_refused_and_not_shown() -> None:
+    """Django does not double quotes in a column's name, and the name may be what a request sent."""
+    for name in ('a" || s3cret AS "b', "100%", ""):
+        with pytest.raises(TemplateError) as caught:
+            build(Column(name, "text"))
+        assert caught.value.args == ("built.sql: a column's name may not be empty or hold a quote or a percent sign.",)
+
+
+def test_threads_get_one_model() -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: build(Column("id", "bigint", pk=True), Column("n", "integer")), range(64)))
+
+    assert len(set(made)) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from django.db.models import Count, Max, QuerySet, Sum
 from django.template import Context, Engine
 from django.test.utils import CaptureQueriesContext
 
-from reports import Rows
+from reports import Report, Rows, TemplateError
 from tests.models import Figure, FigureRow, Region, Store, Tag
 from tests.reports import FigureInstances, Figures, Keyless, Shops, StoreMonths, Undeclared
 
@@ -234,7 +235,9 @@ def test_without_a_key_all_else_is_right() -> None:
     assert rows.exists()
     assert rows.aggregate(Sum("orders"), Count("label", distinct=True)) == {"orders__sum": 10, "label__count": 2}
     assert ordered[:2].aggregate(Sum("orders"), Max("label")) == {"orders__sum": 6, "label__max": "a"}
-    assert [row["label"] for row in ordered.only("label")] == ["a", "a", "b", "a"]
+    for refused in (lambda: ordered.only("label"), lambda: ordered.defer("label")):
+        with pytest.raises(FieldError, match="use values"):
+            refused()
     assert list(ordered.values_list("label", flat=True)) == ["a", "a", "b", "a"]
     assert list(rows.values("label").annotate(n=Count("store")).order_by("label")) == [
         {"label": "a", "n": 3},
@@ -267,7 +270,7 @@ def test_foreign_key_of_any_column_name() -> None:
 @pytest.fixture
 def undeclared(monkeypatch: pytest.MonkeyPatch) -> type[Undeclared]:
     """The report, as a process has it that has not described it yet."""
-    monkeypatch.setattr(Undeclared, "_made", None)
+    monkeypatch.setattr(Undeclared, "_described", None)
     return Undeclared
 
 
@@ -314,3 +317,22 @@ def test_declared_columns_need_no_database_in_async_code(report: Any) -> None:
         return [row async for row in report().run({"least": 15}).filter(label="a").order_by("-id")]
 
     assert len(async_to_sync(run)()) == 2
+
+
+@pytest.mark.usefixtures("figures")
+def test_undeclared_columns_are_those_of_one_text(tmp_path: Path, settings: Any) -> None:
+    """A clause that brings a column, or an identifier, is not served with the columns of another run."""
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "pivot.sql").write_text(
+        "-- param: title text\n-- param: more boolean\n"
+        "SELECT label, count(*) AS {{ title | identifier }} {% if more is given %}, 5 AS more {% endif %}"
+        ' FROM {{ table("tests.Figure") }} GROUP BY label'
+    )
+    settings.REPORTS = {"TEMPLATE_DIRS": [tmp_path]}
+    pivot = type("Pivot", (Report,), {"__module__": "tests", "template": "x/pivot.sql"})
+
+    first, second = pivot().run({"title": "n"}), pivot().run({"title": "m", "more": True})
+
+    assert [list(row) for row in (first[0], second[0])] == [["label", "n"], ["label", "m", "more"]]
+    with pytest.raises(TemplateError, match="may not be empty or hold a quote"):
+        pivot().run({"title": 'label"||(SELECT current_user) AS "w'})

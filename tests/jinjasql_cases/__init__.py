@@ -113,7 +113,7 @@ AND fixed_column = {{session.user_id}}
 """,
         "SELECT 'x' from dual WHERE 1=1 AND project_id = %s AND fixed_column = %s",
         reason="an undefined name is an error in a condition too, lest a misspelt filter be dropped in silence",
-        ours="<template>:2: 'dict object' has no attribute 'unknown_column'.",
+        ours="<template>:2: an attribute or item that is not there was looked up.",
     ),
     "macro_output_is_marked_safe": Case(
         "{% macro week(value) -%}\nsome_sql_function({{value}})\n{%- endmacro %}\n"
@@ -253,7 +253,7 @@ AND fixed_column = {{session.user_id}}
         "select username, sum(spend) from transactions where start_date > %s and end_date < %s",
         data={"request": README_DATES},
         reason="an undefined name is an error in a condition too, lest a misspelt filter be dropped in silence",
-        ours="<template>:6: 'dict object' has no attribute 'organization'.",
+        ours="<template>:6: an attribute or item that is not there was looked up.",
     ),
     "readme_timesheet": Case(
         README_TIMESHEET,
