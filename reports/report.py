@@ -92,7 +92,8 @@ class Report:
         template = self.get_template()
         source = TemplateSource(self.get_name(), self._query(template, params), self.get_timeout())
         model = self._row_model(template, source)
-        return Rows.of(source, model, ordering=self.get_ordering(), using=self.using)
+        ordering = self.get_ordering() if self.model else ()  # a row model has it in its Meta
+        return Rows.of(source, model, ordering=ordering, using=self.using)
 
     def query(self, params: Mapping[str, Any] | None = None) -> rendering.Query:
         """Return the SQL and its parameters, without a database; see ``run``."""
@@ -176,14 +177,7 @@ class Report:
     @classmethod
     def get_row_model(cls) -> type[models.Model] | None:
         """Return the class of the rows; None when nothing declares it and no query has been described yet."""
-        template = cls.get_template()
-        if cls.model is not None:
-            return cls.model
-        if cls._made is None or cls._made[0] is not template:
-            if not template.header.columns:
-                return None
-            cls._make_row_model(template, template.header.columns)
-        return cls._made[1] if cls._made else None
+        return cls._declared_model(cls.get_template()) or (cls._described[1] if cls._described else None)
 
     # Inside.
 
@@ -199,31 +193,36 @@ class Report:
                 None,
                 f"get_context() of {type(self).__name__} gives names of parameters: {listed(both)}.",
             )
-        return rendering.render(template.name, {**cleaned, **context}, using=self._alias())
+        return rendering.render(template.name, {**cleaned, **context}, using=self._alias(template))
 
-    def _alias(self) -> str:
+    def _alias(self, template: Template) -> str:
         """Return the database alias that sub-selects are compiled for."""
-        model = self.get_row_model()
+        model = self._declared_model(template)
         return self.using or (router.db_for_read(model) if model else DEFAULT_DB_ALIAS)
 
     def _row_model(self, template: Template, source: TemplateSource) -> type[models.Model]:
         """Return the class of the rows. Columns that nothing declares are those of one SQL text, and of no other."""
-        if self.model is not None or template.header.columns:
-            declared = self.get_row_model()
-            if declared is not None:
-                return declared
+        declared = self._declared_model(template)
+        if declared is not None:
+            return declared
         cls, sql = type(self), source.query.sql
         described = cls._described
         if described is None or described[0] != (template, sql):
-            model = cls._make_row_model(template, describe_columns(source, using=self._alias()))
+            model = cls._make_row_model(template, describe_columns(source, using=self._alias(template)))
             described = cls._described = (template, sql), model
         return described[1]
 
     @classmethod
+    def _declared_model(cls, template: Template) -> type[models.Model] | None:
+        if cls.model is not None or not template.header.columns:
+            return cls.model
+        if cls._made is None or cls._made[0] is not template:
+            cls._made = template, cls._make_row_model(template, template.header.columns)
+        return cls._made[1]
+
+    @classmethod
     def _make_row_model(cls, template: Template, columns: Sequence[Column]) -> type[models.Model]:
-        model = build_row_model(cls.get_name(), columns, ordering=cls.get_ordering(), file=str(template.path))
-        cls._made = template, model
-        return model
+        return build_row_model(cls.get_name(), columns, ordering=cls.get_ordering(), file=str(template.path))
 
 
 def _refuse_save(sender: type[models.Model], **kwargs: Any) -> None:

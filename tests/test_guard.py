@@ -170,6 +170,7 @@ def test_guard_takes_two_round_trips(monkeypatch: pytest.MonkeyPatch):
         return command(driver, sql)
 
     monkeypatch.setattr(transactions, "command", record)
+    monkeypatch.setattr(transactions, "_at_once", record)
 
     list(SettingsSeen().run())
     with transaction.atomic():
