@@ -242,7 +242,7 @@ def test_rows_join_rows(stores: Any) -> None:
 
 def test_name_of_a_join_is_no_tables_name(stores: Any) -> None:
     """A relation called like a real table leaves that table alone."""
-    Figure.objects.create(store_id=1, month="2026-01-01", revenue=1)
+    Figure.objects.create(id=99, store_id=1, month="2026-01-01", revenue=1)
 
     joined: Any = reports.join(stores, tests_figure=figures(least=1000))
 
