@@ -21,6 +21,7 @@ KEYS = ("column", "doc", "example", "name", "ordering", "param", "tags", "timeou
 ONCE = ("doc", "name", "ordering", "tags", "timeout")
 
 _LINE = re.compile(r"-- (?P<key>[a-z_]+):(?:\s+(?P<value>.*))?$")
+_STRAY = re.compile(r"--\s*([a-z_]+):")
 _IDENTIFIER = re.compile(r"[^\W\d]\w*$")
 REPORT_NAME = re.compile(r"(?:[^\W\d]\w*\.)?[^\W\d]\w*")
 _TIMEOUT = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|min)$")
@@ -95,10 +96,22 @@ def parse_header(source: str, file: str = "<template>") -> Header:
     if not any(key in KEYS or near(key, KEYS) for key in keys):
         return Header()
     draft = _Draft(file)
+    _refuse_stray_entries(source, len(block), draft)
     for line, key, value in _entries(block, draft):
         draft.line = line
         _READ[key](draft, value)
     return Header(**draft.values, lines=len(block))
+
+
+def _refuse_stray_entries(source: str, end: int, draft: _Draft) -> None:
+    """Refuse an entry below the header, before the statement: an empty line above it would silence it."""
+    for number, text in enumerate(source.split("\n")[end:], start=end + 1):
+        stray = _STRAY.match(text)
+        if stray and stray[1] in KEYS:
+            draft.line = number
+            raise draft.error(f"the header ended before this {stray[1]!r}; leave no line out, write '-- key: value'.")
+        if text.strip() and not text.startswith("--"):
+            return
 
 
 def _leading_comment(source: str) -> Iterator[str]:

@@ -81,7 +81,13 @@ def _register_templates(config: AppConfig) -> None:
         if header.name:
             name = header.name
             words = "".join(word.title() for word in name.rpartition(".")[2].split("_"))
-            attributes = {"__module__": f"{config.name}.reports", "template": template_name, "name": name}
+            # The module gives the app's label; the qualified name tells it from a class that somebody wrote.
+            attributes = {
+                "__module__": f"{config.name}.reports",
+                "__qualname__": f"<{template_name}>",
+                "template": template_name,
+                "name": name,
+            }
             register(type(words, (Report,), attributes))
 
 

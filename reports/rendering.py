@@ -21,6 +21,7 @@ from reports.statement import Lines, build_statement, unmark
 
 _VALUE_MARK = re.compile("\0(\\d+)\\.(\\d+)\0")
 _UNKNOWN_FILTER = re.compile(r"No filter named '(\w+)'")
+_UNKNOWN_IN_BRANCH = re.compile(r"No (filter|test) named '(\w+)'")
 _UNDEFINED_NAME = re.compile(r"'(\w+)' is undefined")
 
 
@@ -126,6 +127,9 @@ def _refuse(error: Exception, context: Mapping[str, object]) -> NoReturn:
         raise TemplateNotFound.at(file, line, f"there is no template {missing!r}.{near(missing, template_names())}")
     if isinstance(error, TemplateError):
         raise type(error).at(file, line, _sentence(str(error))) from None
+    if found := _UNKNOWN_IN_BRANCH.match(str(error)):  # Jinja finds it when the branch is taken
+        names = ALLOWED_FILTERS if found[1] == "filter" else tuple(environment().tests)
+        raise TemplateError.at(file, line, f"{found[0]} (allowed: {listed(names)}).{near(found[2], names)}") from None
     # Its text may quote values; it stays on __cause__.
     raise TemplateError.at(file, line, f"the template raised {type(error).__name__}.") from error
 

@@ -293,3 +293,15 @@ def test_table_of_an_unknown_model(name: str):
 def test_column_of_an_unknown_field(name: str):
     with pytest.raises(TemplateError, match=r"^tests\.Store has no column for a field .* \(it has: id, name, region\)"):
         column(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "near"), [("{{ p | inclaus }}", "inclause"), ("{% if p is gven %}{% endif %}", "given")]
+)
+def test_unknown_name_in_a_branch_is_named_with_the_near_one(text: str, near: str):
+    """Jinja finds it when the branch is taken."""
+    with pytest.raises(TemplateError) as caught:
+        render_string(f"SELECT 1\n{{% if p is given %}} {text} {{% endif %}}", {"p": [1]})
+
+    assert str(caught.value).startswith("<template>:2: No ")
+    assert str(caught.value).endswith(f"Did you mean {near!r}?")

@@ -101,7 +101,7 @@ def test_header_continuation_of_an_empty_value():
 
 
 def test_header_ends_at_the_first_line_that_is_no_comment():
-    assert parse_header("-- doc: Figures.\n--\n-- timeout: 5s\nSELECT 1") == Header(doc="Figures.", lines=1)
+    assert parse_header("-- doc: Figures.\n--\n-- words\nSELECT 1") == Header(doc="Figures.", lines=1)
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("500ms", 0.5), ("5s", 5.0), ("2min", 120.0), ("1.5 s", 1.5)])
@@ -259,3 +259,18 @@ def test_any_text_is_a_header_or_a_template_error(lines: list[str]):
         assert 1 < (error.line or 0) <= len(lines) + 1
     else:
         assert header.lines == len(lines) + 1
+
+
+@pytest.mark.parametrize("gap", ["\n", "--\n", "\n-- words\n"])
+def test_entry_below_the_header_is_an_error(gap: str):
+    """An empty line would silence what stands below it."""
+    with pytest.raises(TemplateError) as caught:
+        parse_header(f"-- doc: x\n{gap}-- ordering: a\nSELECT 1", "t.sql")
+    line = 2 + gap.count("\n")
+    assert caught.value.args == (
+        f"t.sql:{line}: the header ended before this 'ordering'; leave no line out, write '-- key: value'.",
+    )
+
+
+def test_comment_in_the_statement_is_no_entry():
+    assert parse_header("-- doc: x\n\nSELECT 1\n-- name: not a name", "t.sql").doc == "x"

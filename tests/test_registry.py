@@ -90,7 +90,7 @@ def test_template_with_a_name_is_a_report(install: Install):
 
     assert (report.__name__, report.__qualname__, report.__module__) == (
         "FoundFigures",
-        "FoundFigures",
+        "<found/a.sql>",
         "found_app.reports",
     )
     assert (report.get_name(), report.template) == ("found.found_figures", "found/a.sql")
@@ -163,8 +163,14 @@ def test_clash_of_a_class_and_a_template_names_both(install: Install):
 
     assert caught.value.args == (
         "two reports are called 'found.my_figures': found_app.reports.MyFigures (found/figures.sql) and"
-        " found_app.reports.MyFigures (found/again.sql). Rename one, or set its name.",
+        " found_app.reports.<found/again.sql> (found/again.sql). Rename one, or set its name.",
     )
+
+
+def test_clash_of_a_class_and_its_own_template_names_both(install: Install):
+    """A class and a header of the same name over the same file are two reports, not one."""
+    with pytest.raises(AlreadyRegistered, match=r"found_app\.reports\.<found/figures\.sql> \(found/figures\.sql\)"):
+        install(**{"reports.py": REPORTS, "sql/found/figures.sql": f"-- name: my_figures\n{SELECT}"})
 
 
 def test_clash_of_two_templates_names_both(install: Install):
