@@ -32,7 +32,7 @@ from reports.statement import LINE_MARK, unmark
 _NEVER_EMPTY = frozenset({int, float, bool, Decimal, date, datetime, time, timedelta, UUID})
 _PLAIN = _NEVER_EMPTY | {type(None), bytes}
 _PLACEHOLDER = re.compile("%[s%]")
-_HALF = re.compile("[\ud800-\udfff]")
+SURROGATE = re.compile("[\ud800-\udfff]")
 _BLANK = re.compile(rf"(?:({LINE_MARK})|\s)*")
 _BLANK_END = re.compile(rf"(?:{LINE_MARK}|\s)+\Z")
 _renders = count()
@@ -178,7 +178,7 @@ def _text(value: str) -> str:
             "text with a NUL character cannot be bound. PostgreSQL has no NUL in text; if the value is SQL of this"
             " template, it went through a string filter or operator"
         )
-    if half := _HALF.search(value):
+    if half := SURROGATE.search(value):
         raise TemplateError(f"text with {half[0]!a} cannot be bound: half a character")
     return value
 
@@ -228,7 +228,9 @@ def identifier(value: object) -> SQL:
     parts: Sequence[object] = (value,) if isinstance(value, str) else ()
     if isinstance(value, (list, tuple)):
         parts = value
-    if not parts or any(not isinstance(part, str) or not part or "\0" in part or _HALF.search(part) for part in parts):
+    if not parts or any(
+        not isinstance(part, str) or not part or "\0" in part or SURROGATE.search(part) for part in parts
+    ):
         raise TemplateError(f"identifier takes a name or a list of names, not {_shown(value)}")
     return SQL(".".join('"' + str(part).replace('"', '""') + '"' for part in parts))
 

@@ -31,7 +31,6 @@ class ReportCursor:
         self._execution = execution
         self._rows = 0
         self._runs = runs
-        self._is_open = True
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cursor, name)
@@ -57,9 +56,7 @@ class ReportCursor:
     def close(self) -> None:
         """Close the cursor; tell how many rows it gave."""
         self._cursor.close()
-        if self._is_open:
-            self._is_open = False
-            self._execution.finished(self._rows)
+        self._execution.finished(self._rows)
 
     def _counted(self, rows: Sequence[Any]) -> Sequence[Any]:
         self._rows += len(rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
@@ -15,7 +14,7 @@ from django.core.exceptions import ValidationError
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext_lazy as _
 
-from reports.binding import JSONList
+from reports.binding import SURROGATE, JSONList
 from reports.errors import ParamsError, listed, near
 
 # What a field accepts, in a few words, for messages. The first class that fits counts.
@@ -40,7 +39,6 @@ _LISTS = (forms.JSONField, HStoreField, SimpleArrayField)
 _SURPRISES = (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError)
 # The most digits before the point that PostgreSQL's numeric holds. Django takes seconds to make an int of 1e999999.
 _DIGITS = 131072
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def bound_form(
@@ -175,7 +173,7 @@ def _check_storable(value: object) -> None:
 
 def _is_storable(value: object) -> bool:
     if isinstance(value, str):
-        return "\0" not in value and not _SURROGATE.search(value)
+        return "\0" not in value and not SURROGATE.search(value)
     if isinstance(value, float):
         return isfinite(value)
     if isinstance(value, Decimal):

@@ -11,22 +11,18 @@ from django.db.models.sql import Query
 
 from reports.fetching import DictIterable
 from reports.row_models import RowModel
-from reports.source import ReportQuery, Source, need_key
+from reports.source import ReportQuery, Source, need_key, report_name
 
 
 def _read_only(name: str) -> Callable[..., Any]:
     def refuse(self: models.QuerySet[Any], *args: Any, **kwargs: Any) -> Any:
-        raise TypeError(f"{name}() is not possible: rows of the report {_name(self.model)!r} are read only.")
+        raise TypeError(f"{name}() is not possible: rows of the report {report_name(self.model)!r} are read only.")
 
     refuse.__name__ = name
     refuse.__doc__ = f"Raise TypeError: a report has no {name}()."
     refuse.alters_data = True  # type: ignore[attr-defined]  # templates must not call it either
     refuse.queryset_only = True  # type: ignore[attr-defined]
     return refuse
-
-
-def _name(model: type[models.Model]) -> str:
-    return str(getattr(model, "_report", model.__name__))
 
 
 class Rows(models.QuerySet[Any, Any]):
@@ -131,7 +127,7 @@ class Rows(models.QuerySet[Any, Any]):
     def _need_instances(self, method: str) -> None:
         if self.gives_dicts:
             raise TypeError(
-                f"{method}() needs instances, and rows of {_name(self.model)!r} are dicts: "
+                f"{method}() needs instances, and rows of {report_name(self.model)!r} are dicts: "
                 "declare a model on the report."
             )
 

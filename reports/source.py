@@ -156,11 +156,15 @@ def tag(report: str) -> str:
     return f"/* report={report} */"
 
 
+def report_name(model: type[Model]) -> str:
+    """Return the report's name for a row model made of columns, the class's name for any other."""
+    return str(getattr(model, "_report", model.__name__))
+
+
 def need_key(model: type[Model] | None, reason: str) -> None:
     """Raise FieldError for the row model of a report that declares no ``pk`` column."""
     if model is not None and not getattr(model, "_has_key", True):
-        name = getattr(model, "_report", model.__name__)
-        raise FieldError(f"{name} has no key: declare one with 'column: NAME TYPE pk'. {reason}")
+        raise FieldError(f"{report_name(model)} has no key: declare one with 'column: NAME TYPE pk'. {reason}")
 
 
 def _source_of(item: BaseTable | Join, compiler: SQLCompiler) -> Source | None:

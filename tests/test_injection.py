@@ -209,10 +209,10 @@ def test_sort_column_is_one_of_the_declared(sort_template: None, table: None):
     assert len(SortReport().run({"sort": "payload"})) == 5
 
 
-@pytest.mark.parametrize("sort", [*HOSTILE_NAMES, *BUILT_IN[:60]], ids=lambda value: ascii(value)[:30])
+@pytest.mark.parametrize(
+    "sort", [name for name in (*HOSTILE_NAMES, *BUILT_IN[:60]) if name.strip(" ")], ids=lambda value: ascii(value)[:30]
+)
 def test_sort_column_that_is_not_declared(sort: str, sort_template: None):
-    if sort in ("", " "):
-        pytest.skip("empty: not given")
     with pytest.raises(ParamsError) as raised:
         SortReport().query({"sort": sort})
 
