@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from reports.errors import listed, near
 
-NAMES = ("SLOW", "TEMPLATE_DIRS", "TIMEOUT")
+NAMES = ("EXPORT_TIMEOUT", "SLOW", "TEMPLATE_DIRS", "TIMEOUT")
 # PostgreSQL holds statement_timeout in 31 bits of milliseconds: 24 days.
 LONGEST = 2_147_483
 
@@ -28,6 +28,11 @@ def template_dirs() -> tuple[Path, ...]:
 def timeout() -> float:
     """Return ``TIMEOUT``: seconds one statement of a report may run; default 30; a header's ``timeout:`` wins."""
     return _seconds("TIMEOUT", 30.0)
+
+
+def export_timeout() -> float:
+    """Return ``EXPORT_TIMEOUT``: seconds one export may take, the reader's time with it; default 600."""
+    return _seconds("EXPORT_TIMEOUT", 600.0)
 
 
 def slow() -> float:

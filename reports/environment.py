@@ -18,6 +18,7 @@ from typing import Any
 
 import jinja2
 from django.apps import apps
+from django.db import models
 from jinja2.ext import Extension
 from jinja2.lexer import Token, TokenStream
 from jinja2.runtime import Context
@@ -70,13 +71,13 @@ def environment() -> jinja2.Environment:
 
 def table(name: str) -> SQL:
     """Return the quoted table of a model: ``table("helpdesk.Department")``."""
-    return SQL(_quoted(_model(name)._meta.db_table))
+    return SQL(_quoted(find_model(name)._meta.db_table))
 
 
 def column(name: str) -> SQL:
     """Return the quoted column of a model's field: ``column("helpdesk.Department.name")``."""
     model_name, _, field_name = name.rpartition(".")
-    model = _model(model_name)
+    model = find_model(model_name)
     fields = model._meta.concrete_fields  # a many-to-many field is none of them, though it has a column's name
     found = next((field.column for field in fields if field_name in (field.name, field.attname)), None)
     if not found:
@@ -87,7 +88,12 @@ def column(name: str) -> SQL:
     return SQL(_quoted(found))
 
 
-def _model(name: str) -> Any:
+def find_model(name: str) -> type[models.Model]:
+    """Return the model of that name, ``app_label.Model``.
+
+    Raises:
+        TemplateError: There is none; names the nearest. Without a place, which the caller knows.
+    """
     try:
         return apps.get_model(name)
     except (LookupError, ValueError):

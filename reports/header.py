@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
@@ -56,18 +56,31 @@ class Param:
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """Parameters with which the report can be run: ``example: {"opened_from": "2026-01-01"}``."""
+
+    params: Mapping[str, Any]
+    line: int | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Header:
-    """What a template says of itself. ``timeout`` is in seconds; ``lines`` counts the header's lines in the file."""
+    """What a template says of itself.
+
+    ``timeout`` is in seconds; ``lines`` counts the header's lines in the file; ``places`` has the line of each key
+    that may stand once.
+    """
 
     doc: str = ""
     name: str | None = None
     params: tuple[Param, ...] = ()
     columns: tuple[Column, ...] = ()
     ordering: tuple[str, ...] = ()
-    examples: tuple[dict[str, Any], ...] = ()
+    examples: tuple[Example, ...] = ()
     timeout: float | None = None
     tags: tuple[str, ...] = ()
     lines: int = 0
+    places: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
 
 
 _Declared = TypeVar("_Declared", Column, Param)
@@ -97,10 +110,12 @@ def parse_header(source: str, file: str = "<template>") -> Header:
         return Header()
     draft = _Draft(file)
     _refuse_stray_entries(source, len(block), draft)
-    for line, key, value in _entries(block, draft):
+    entries = _entries(block, draft)
+    for line, key, value in entries:
         draft.line = line
         _READ[key](draft, value)
-    return Header(**draft.values, lines=len(block))
+    places = {key: line for line, key, _ in entries if key in ONCE}
+    return Header(**draft.values, lines=len(block), places=places)
 
 
 def _refuse_stray_entries(source: str, end: int, draft: _Draft) -> None:
@@ -182,7 +197,7 @@ def _read_example(draft: _Draft, value: str) -> None:
         raise draft.error(f"the example is not JSON: {error}.") from error
     if not isinstance(example, dict):
         raise draft.error(f"the example must be a JSON object of parameters, not {value!r}.")
-    draft.values["examples"] = (*draft.values.get("examples", ()), example)
+    draft.values["examples"] = (*draft.values.get("examples", ()), Example(example, draft.line))
 
 
 def _read_timeout(draft: _Draft, value: str) -> None:

@@ -49,11 +49,11 @@ def join(queryset: models.QuerySet[_Model], *rows: Rows, **named: Rows) -> model
 
 def _source(rows: Rows) -> Source:
     """Return what stands in FROM for rows: the report itself, or a sub-select when they are filtered or sliced."""
-    query = rows.query
+    query: Any = rows.query
     if query.group_by is not None or query.has_select_fields or query.combinator:
         raise TypeError("join() takes rows with the columns of their model: no values(), aggregates or unions.")
-    if not query.where and not query.is_sliced and not query.distinct and len(query.alias_map) <= 1:
-        return query.sources[rows.model._meta.db_table]  # type: ignore[attr-defined,no-any-return]
+    if query.is_whole:
+        return query.sources[rows.model._meta.db_table]  # type: ignore[no-any-return]
     inner = query.chain()
     inner.clear_ordering(force=False)
     inner.clear_deferred_loading()

@@ -28,13 +28,15 @@ _NAME = re.compile(r"(?:[\w-][\w.-]*/)*[\w-][\w.-]*\.sql")
 class Template:
     """A template file: its name, place, header, and its text with the header's lines made empty.
 
-    The lines stay, so that a line of ``source`` is the same line of the file.
+    The lines stay, so that a line of ``source`` is the same line of the file. ``count`` is the name of the template
+    beside it that counts its rows, ``name.count.sql`` for ``name.sql``; None when there is none.
     """
 
     name: str
     path: Path
     header: Header
     source: str
+    count: str | None = None
 
 
 def find_template(name: str) -> Template:
@@ -52,7 +54,7 @@ def find_template(name: str) -> Template:
         path = _search(name)
         changed = _changed(path)
         _found[key] = apps.app_configs, path
-    return _read(name, path, changed or 0)
+    return _read(name, path, changed or 0, _changed(_count_name(path)) is not None)
 
 
 def template_names() -> list[str]:
@@ -115,8 +117,12 @@ def _changed(path: str) -> int | None:
         return None
 
 
+def _count_name(name: str) -> str:
+    return f"{name.removesuffix('.sql')}.count.sql"
+
+
 @lru_cache(maxsize=1024)
-def _read(name: str, file: str, changed: int) -> Template:
+def _read(name: str, file: str, changed: int, has_count: bool) -> Template:
     path = Path(file)
     try:
         source = path.read_text(encoding="utf-8-sig")
@@ -125,7 +131,8 @@ def _read(name: str, file: str, changed: int) -> Template:
     if "\0" in source:
         raise TemplateError.at(str(path), source[: source.index("\0")].count("\n") + 1, "holds a NUL character.")
     header = parse_header(source, str(path))
-    return Template(name, path, header, "\n" * header.lines + "\n".join(source.split("\n")[header.lines :]))
+    text = "\n" * header.lines + "\n".join(source.split("\n")[header.lines :])
+    return Template(name, path, header, text, _count_name(name) if has_count else None)
 
 
 def _folders() -> Iterator[tuple[Path, str | None]]:

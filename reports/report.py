@@ -90,14 +90,18 @@ class Report:
             TemplateError: The template cannot be rendered; names file and line.
         """
         template = self.get_template()
-        source = TemplateSource(self.get_name(), self._query(template, params), self.get_timeout())
+        context, alias = self._context(template, params), self._alias(template)
+        query = rendering.render(template.name, context, using=alias)
+        count = rendering.render(template.count, context, using=alias) if template.count else None
+        source = TemplateSource(self.get_name(), query, self.get_timeout(), count)
         model = self._row_model(template, source)
         ordering = self.get_ordering() if self.model else ()  # a row model has it in its Meta
         return Rows.of(source, model, ordering=ordering, using=self.using)
 
     def query(self, params: Mapping[str, Any] | None = None) -> rendering.Query:
         """Return the SQL and its parameters, without a database; see ``run``."""
-        return self._query(self.get_template(), params)
+        template = self.get_template()
+        return rendering.render(template.name, self._context(template, params), using=self._alias(template))
 
     def form(self, data: Mapping[str, Any] | None = None) -> forms.Form:
         """Return the form of the parameters for a page: bound to data, or unbound."""
@@ -111,6 +115,11 @@ class Report:
     def get_context(self) -> Mapping[str, object]:
         """Return what the template sees besides the parameters; QuerySets become sub-selects. For subclasses."""
         return {}
+
+    @classmethod
+    def example_user(cls) -> Any:
+        """Return the user as whom the examples are run by ``check --database`` and in tests. For subclasses."""
+        return None
 
     # What is declared, read.
 
@@ -181,7 +190,8 @@ class Report:
 
     # Inside.
 
-    def _query(self, template: Template, params: Mapping[str, Any] | None) -> rendering.Query:
+    def _context(self, template: Template, params: Mapping[str, Any] | None) -> dict[str, object]:
+        """Return what the template sees: the cleaned parameters and ``get_context()``."""
         cleaned = clean_params(
             self.get_form_class(), params or {}, report=self.get_name(), kwargs=self.get_form_kwargs()
         )
@@ -193,7 +203,7 @@ class Report:
                 None,
                 f"get_context() of {type(self).__name__} gives names of parameters: {listed(both)}.",
             )
-        return rendering.render(template.name, {**cleaned, **context}, using=self._alias(template))
+        return {**cleaned, **context}
 
     def _alias(self, template: Template) -> str:
         """Return the database alias that sub-selects are compiled for."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from django.db import models
+from django.db import connections, models
 from django.db.models.query import ModelIterable
 from django.db.models.sql import Query
 
+from reports.errors import TemplateError
 from reports.fetching import DictIterable
 from reports.row_models import RowModel
 from reports.source import ReportQuery, Source, need_key, report_name
@@ -78,6 +80,28 @@ class Rows(models.QuerySet[Any, Any]):
         whole = Rows.of(query.sources[table], self.model, ordering=query.report_ordering, using=self._db)  # type: ignore[attr-defined]
         whole.query.sources = query.sources  # type: ignore[attr-defined]
         return whole.filter(pk__in=self.values("pk"))
+
+    def count(self) -> int:
+        """Return how many rows there are, for all rows by the report's counting template when it has one.
+
+        Raises:
+            QueryError: PostgreSQL refused it.
+            TemplateError: The counting template does not give one number.
+        """
+        query: Any = self.query
+        source = query.sources.get(self.model._meta.db_table)
+        counting = getattr(source, "count", None)
+        if self._result_cache is not None or counting is None or query.annotations or not query.is_whole:
+            return super().count()
+        connection: Any = connections[self.db]
+        with connection.cursor() as cursor:
+            sql, params = replace(source, query=counting, count=None).as_sql(None, connection)
+            cursor.execute(f"SELECT * FROM ({sql}\n) AS counted", params)  # noqa: S608 - values are bound
+            found = cursor.fetchmany(2)
+        if len(found) != 1 or len(found[0]) != 1 or type(found[0][0]) is not int:
+            file, line = counting.lines.at(0) or (None, None)
+            raise TemplateError.at(file, line, "a counting template gives one row of one column, a whole number.")
+        return found[0][0]
 
     def only(self, *fields: Any) -> Rows:
         """Return rows with these columns, and the key; see Django."""

@@ -33,11 +33,15 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TemplateSource:
-    """A rendered template, tagged with its report's name. ``timeout`` is in seconds, None for the setting."""
+    """A rendered template, tagged with its report's name. ``timeout`` is in seconds, None for the setting.
+
+    ``count`` is the query that gives the number of its rows, where the report has a template for that.
+    """
 
     report: str
     query: rendering.Query
     timeout: float | None = None
+    count: rendering.Query | None = None
 
     def as_sql(self, compiler: SQLCompiler | None, connection: BaseDatabaseWrapper) -> _Compiled:
         _remember(self)
@@ -100,6 +104,12 @@ class ReportQuery(Query):
         super().__init__(model, alias_cols)
         self.sources: Mapping[Key, Source] = {}
         self.report_ordering: tuple[str, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """True when the rows are all those of the first FROM item: no filter, slice, DISTINCT, group, join or union."""
+        picks = self.where or self.is_sliced or self.distinct or self.combinator
+        return not picks and self.group_by is None and len(self.alias_map) <= 1
 
     def build_filter(self, filter_expr: Any, *args: Any, **kwargs: Any) -> Any:
         # split_exclude() makes its inner query as self.__class__(self.model): without our sources.

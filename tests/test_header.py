@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.errors import TemplateError
-from reports.header import Column, Header, Param, parse_header
+from reports.header import Column, Example, Header, Param, parse_header
 
 EVERYTHING = """\
 -- doc: Monthly figures.
@@ -44,7 +44,7 @@ def test_header_everything():
             Column("revenue", "double precision", null=True, unit="EUR", label="Its revenue"),
         ),
         ordering=("-revenue", "store_id"),
-        examples=({}, {"least": 10, "labels": ["a"]}),
+        examples=(Example({}), Example({"least": 10, "labels": ["a"]})),
         timeout=0.5,
         tags=("money", "monthly"),
         lines=13,
