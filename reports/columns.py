@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from django.apps import apps
 from django.contrib.postgres import fields as postgres
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 
+from reports import fields
+from reports.environment import find_model
 from reports.errors import TemplateError, listed, near
 from reports.header import Column
+from reports.types import SYNONYMS, Type, instead, parse_type
 
 _FieldFactory = Callable[..., "models.Field[Any, Any]"]
-
-
-class CITextField(models.TextField):  # type: ignore[type-arg]  # generic in the stubs only
-    """Text of the type citext."""
-
-
-class RealField(models.FloatField):  # type: ignore[type-arg]
-    """A float of four bytes."""
-
-    def get_internal_type(self) -> str:
-        return "FloatField"
-
 
 FIELDS: Mapping[str, _FieldFactory] = {
     "bigint": models.BigIntegerField,
@@ -33,52 +24,55 @@ FIELDS: Mapping[str, _FieldFactory] = {
     "bytea": models.BinaryField,
     "character": models.CharField,
     "character varying": models.CharField,
-    "citext": CITextField,
     "date": models.DateField,
     "daterange": postgres.DateRangeField,
     "double precision": models.FloatField,
-    "inet": models.GenericIPAddressField,
+    "hstore": fields.HStoreField,
     "int4range": postgres.IntegerRangeField,
     "int8range": postgres.BigIntegerRangeField,
     "integer": models.IntegerField,
     "interval": models.DurationField,
+    "json": fields.PlainJSONField,
     "jsonb": models.JSONField,
     "numeric": models.DecimalField,
     "numrange": postgres.DecimalRangeField,
-    "real": RealField,
+    "oid": fields.OidField,
+    "real": fields.RealField,
     "smallint": models.SmallIntegerField,
     "text": models.TextField,
     "time": models.TimeField,
-    "timestamp": models.DateTimeField,
+    "timestamp": fields.NaiveDateTimeField,
     "timestamptz": models.DateTimeField,
+    "timetz": fields.TimeTzField,
+    "tsrange": fields.TimestampRangeField,
     "tstzrange": postgres.DateTimeRangeField,
+    "tsvector": SearchVectorField,
     "uuid": models.UUIDField,
 }
-SYNONYMS = {
-    "bool": "boolean",
-    "bpchar": "character",
-    "char": "character",
-    "decimal": "numeric",
-    "float4": "real",
-    "float8": "double precision",
-    "int": "integer",
-    "int2": "smallint",
-    "int4": "integer",
-    "int8": "bigint",
-    "name": "text",
-    "time without time zone": "time",
-    "timestamp with time zone": "timestamptz",
-    "timestamp without time zone": "timestamp",
-    "varchar": "character varying",
+# The fields of these are told the type.
+TYPED: Mapping[str, _FieldFactory] = {
+    '"char"': fields.TypedTextField,
+    "bit": fields.TypedTextField,
+    "bit varying": fields.TypedTextField,
+    "cidr": fields.InetField,
+    "citext": fields.TypedTextField,
+    "datemultirange": fields.MultirangeField,
+    "inet": fields.InetField,
+    "int4multirange": fields.MultirangeField,
+    "int8multirange": fields.MultirangeField,
+    "ltree": fields.TypedTextField,
+    "macaddr": fields.TypedTextField,
+    "macaddr8": fields.TypedTextField,
+    "name": fields.TypedTextField,
+    "nummultirange": fields.MultirangeField,
+    "pg_lsn": fields.TypedTextField,
+    "tsmultirange": fields.MultirangeField,
+    "tstzmultirange": fields.MultirangeField,
 }
+NAMES = (*FIELDS, *TYPED)
 # PostgreSQL's numeric holds up to 131072 digits before the point and 16383 behind it; a DecimalField must name a
 # number. These let through whatever a report computes.
-_ANY_DIGITS = {"max_digits": 1000, "decimal_places": 500}
-
-_TYPE = re.compile(
-    r"(?P<name>[a-z_][\w ]*?)\s*(?:\((?P<numbers>\d+(?:\s*,\s*-?\d+)?)\))?"
-    r"(?P<zone> with(?:out)? time zone)?(?P<arrays>(?:\[\])*)$"
-)
+_ANY_DIGITS = 1000, 500
 
 
 def build_field(column: Column, *, file: str) -> models.Field[Any, Any]:
@@ -92,42 +86,50 @@ def build_field(column: Column, *, file: str) -> models.Field[Any, Any]:
     options: dict[str, Any] = {"null": column.null, "db_column": column.name}
     if column.label:
         options["verbose_name"] = column.label
+    kind = _known_type(column, file)
     if column.fk:
-        return models.ForeignKey(
-            _model(column, file), models.DO_NOTHING, db_constraint=False, related_name="+", **options
-        )
-    factory, size, dimensions = _parsed(column, file)
-    if not dimensions:
-        return factory(**size, **options)
-    field = factory(**size)
-    for _ in range(dimensions - 1):
-        field = postgres.ArrayField(field)
-    return postgres.ArrayField(field, **options)
+        model = _model(column, file)
+        return models.ForeignKey(model, models.DO_NOTHING, db_constraint=False, related_name="+", **options)
+    factory = _factory(kind)
+    if not kind.dimensions:
+        return factory(**options)
+    field = factory()
+    for _ in range(kind.dimensions - 1):
+        field = fields.ArrayField(field)
+    return fields.ArrayField(field, **options)
 
 
 def _model(column: Column, file: str) -> type[models.Model]:
     try:
-        return apps.get_model(str(column.fk))
-    except (LookupError, ValueError):
-        names = [model._meta.label for model in apps.get_models()]
-        raise TemplateError.at(
-            file, column.line, f"column {column.name!r}: there is no model {column.fk!r}.{near(str(column.fk), names)}"
-        ) from None
+        return find_model(str(column.fk))
+    except TemplateError as error:
+        raise TemplateError.at(file, column.line, f"column {column.name!r}: {error}") from None
 
 
-def _parsed(column: Column, file: str) -> tuple[_FieldFactory, dict[str, int], int]:
-    """Return the field class, its size options and the array's dimensions, 0 for none."""
-    match = _TYPE.match(column.type)
-    word = match["name"] + (match["zone"] or "") if match else column.type
-    name = SYNONYMS.get(word, word)
-    if match is None or name not in FIELDS:
-        names = (*FIELDS, *SYNONYMS)
-        problem = f"column {column.name!r} has the unknown type {column.type!r}"
-        raise TemplateError.at(file, column.line, f"{problem} (allowed: {listed(names)}).{near(word, names)}")
-    numbers = [int(number) for number in match["numbers"].split(",")] if match["numbers"] else []
-    size: dict[str, int] = {}
-    if name == "numeric":
-        size = {"max_digits": numbers[0], "decimal_places": [*numbers, 0][1]} if numbers else _ANY_DIGITS
-    elif FIELDS[name] is models.CharField and numbers:
-        size = {"max_length": numbers[0]}
-    return FIELDS[name], size, match["arrays"].count("[")
+def _known_type(column: Column, file: str) -> Type:
+    kind = parse_type(column.type)
+    if kind.name in NAMES:
+        return kind
+    if advice := instead(kind):
+        problem = (
+            f"column {column.name!r} is of the type {kind}, which has no field: {advice.format(name=column.name)}."
+        )
+        raise TemplateError.at(file, column.line, problem)
+    names = (*NAMES, *SYNONYMS)
+    problem = f"column {column.name!r} has the unknown type {column.type!r}"
+    raise TemplateError.at(file, column.line, f"{problem} (allowed: {listed(names)}).{near(kind.name, names)}")
+
+
+def _factory(kind: Type) -> _FieldFactory:
+    """Return the field of one value of the type, its options still to be given."""
+    if kind.name in TYPED:
+        return partial(TYPED[kind.name], str(kind.item))
+    if kind.dimensions and kind.name == "character":  # as an array, it is no array of varchar
+        return partial(fields.TypedTextField, str(kind.item))
+    factory = FIELDS[kind.name]
+    if kind.name == "numeric":
+        digits, places = kind.digits or _ANY_DIGITS
+        return partial(factory, max_digits=digits, decimal_places=places)
+    if factory is models.CharField and kind.sizes:
+        return partial(factory, max_length=kind.sizes[0])
+    return factory

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache, partial
@@ -13,6 +12,7 @@ from django.utils import timezone
 
 from reports.errors import TemplateError, listed, near
 from reports.header import Param
+from reports.types import SYNONYMS, parse_type
 
 _BOOLEANS = {"true": True, "t": True, "yes": True, "y": True, "on": True, "1": True}
 _BOOLEANS |= {"false": False, "f": False, "no": False, "n": False, "off": False, "0": False}
@@ -89,10 +89,12 @@ class ListParam(forms.Field):
 FIELDS: Mapping[str, Any] = {
     "bigint": partial(forms.IntegerField, min_value=-(2**63), max_value=2**63 - 1),
     "boolean": BooleanParam,
+    "character varying": forms.CharField,
     "date": forms.DateField,
     "double precision": forms.FloatField,
     "integer": partial(forms.IntegerField, min_value=-(2**31), max_value=2**31 - 1),
     "interval": forms.DurationField,
+    "json": forms.JSONField,
     "jsonb": forms.JSONField,
     "numeric": forms.DecimalField,
     "real": forms.FloatField,
@@ -103,24 +105,6 @@ FIELDS: Mapping[str, Any] = {
     "timestamptz": forms.DateTimeField,
     "uuid": forms.UUIDField,
 }
-SYNONYMS = {
-    "bool": "boolean",
-    "character varying": "text",
-    "decimal": "numeric",
-    "float4": "real",
-    "float8": "double precision",
-    "int": "integer",
-    "int2": "smallint",
-    "int4": "integer",
-    "int8": "bigint",
-    "json": "jsonb",
-    "time without time zone": "time",
-    "timestamp with time zone": "timestamptz",
-    "timestamp without time zone": "timestamp",
-    "varchar": "text",
-}
-
-_SIZED = re.compile(r"(?P<type>[a-z ]+?)\s*\((?P<numbers>\d+(?:\s*,\s*\d+)?)\)$")
 
 
 @lru_cache(maxsize=1024)
@@ -173,21 +157,18 @@ def _check(field: forms.Field, value: Any, what: str, param: Param, file: str) -
 
 def _single(param: Param, file: str) -> forms.Field:
     """Return the field of one value."""
-    sized = _SIZED.match(param.type)
-    word = sized["type"] if sized else param.type
-    name = SYNONYMS.get(word, word)
-    if name not in FIELDS:
-        names = (*FIELDS, *SYNONYMS)
+    kind = parse_type(param.type)
+    if kind.name not in FIELDS or kind.dimensions:
+        names = (*FIELDS, *(word for word, name in SYNONYMS.items() if name in FIELDS))
         raise TemplateError.at(
             file,
             param.line,
             f"parameter {param.name!r} has the unknown type {param.type!r} (allowed: {listed(names)})."
-            f"{near(word, names)}",
+            f"{near(str(kind), names)}",
         )
-    numbers = [int(number) for number in sized["numbers"].split(",")] if sized else []
-    if name == "text" and numbers:
-        return forms.CharField(required=False, max_length=numbers[0])
-    if name == "numeric" and numbers:
-        return forms.DecimalField(required=False, max_digits=numbers[0], decimal_places=[*numbers, 0][1])
-    field: forms.Field = FIELDS[name](required=False)
+    if kind.sizes and kind.name in ("text", "character varying"):
+        return forms.CharField(required=False, max_length=kind.sizes[0])
+    if kind.digits:
+        return forms.DecimalField(required=False, max_digits=kind.digits[0], decimal_places=kind.digits[1])
+    field: forms.Field = FIELDS[kind.name](required=False)
     return field
