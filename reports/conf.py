@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +16,8 @@ from reports.errors import listed, near
 NAMES = ("EXPORT_TIMEOUT", "SLOW", "TEMPLATE_DIRS", "TIMEOUT")
 # PostgreSQL holds statement_timeout in 31 bits of milliseconds: 24 days.
 LONGEST = 2_147_483
+_SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0}
+_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|min)$")
 
 
 def template_dirs() -> tuple[Path, ...]:
@@ -43,6 +46,13 @@ def slow() -> float:
 def is_seconds(value: object) -> bool:
     """Return whether a value can be a timeout: a number above 0 and at most ``LONGEST``."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= LONGEST
+
+
+def seconds_of(text: str) -> float | None:
+    """Return the seconds that a timeout's text says, as in ``500ms``, ``5s``, ``2min``; None when it is none."""
+    match = _DURATION.match(text)
+    seconds = float(match["number"]) * _SECONDS[match["unit"]] if match else None
+    return seconds if is_seconds(seconds) else None
 
 
 @lru_cache(maxsize=8)

@@ -7,16 +7,14 @@ the cursor. Outside, Django declares the cursor WITH HOLD: PostgreSQL runs the w
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from threading import Timer
 from typing import Any
 
 import psycopg
 
 from reports.execution import Execution
-from reports.transactions import command, committed, is_alone, released
+from reports.timers import Deadline
+from reports.transactions import committed, is_alone, released
 
 
 class ReportCursor:
@@ -76,38 +74,9 @@ def declare(execution: Execution, execute: Callable[[], Any]) -> Any:
         with released(execution):
             return execute()
     try:
-        with _timer(execution), committed(execution):
+        with Deadline(execution.driver, execution.timeout), committed(execution):
             return execute()
     except BaseException:
         # A failed COMMIT took the cursor with it. Closed like this, as a client's cursor, it sends no CLOSE.
         psycopg.Cursor.close(execution.cursor)
         raise
-
-
-@contextmanager
-def _timer(execution: Execution) -> Iterator[None]:
-    """Cancel whatever runs on the connection when the timeout has passed."""
-    driver, begun = execution.driver, time.perf_counter()
-    timer = Timer(execution.timeout, _cancel, [driver])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        if time.perf_counter() - begun >= execution.timeout:
-            # The cancel may still be on its way. It must meet a statement of ours, not the caller's next one.
-            timer.join()
-            _absorb_cancel(driver)
-
-
-def _cancel(driver: psycopg.Connection[Any]) -> None:
-    driver.cancel_safe(timeout=5)
-
-
-def _absorb_cancel(driver: psycopg.Connection[Any]) -> None:
-    try:
-        if not driver.closed:
-            command(driver, "SELECT pg_sleep(0.01)")
-    except psycopg.errors.QueryCanceled:
-        pass

@@ -87,13 +87,15 @@ class QueryError(ReportError, DatabaseError):
     """PostgreSQL refused or broke off a report's statement.
 
     ``sqlstate`` is PostgreSQL's five-character code, or None when the connection was lost.
-    ``report``, ``file`` and ``line`` say which report and which template line, where PostgreSQL told.
+    ``report``, ``file`` and ``line`` say which report and which template line, where PostgreSQL told; ``offset`` is the
+    same place in the SQL text of the report's query.
     """
 
     sqlstate: str | None = None
     report: str | None = None
     file: str | None = None
     line: int | None = None
+    offset: int | None = None
 
 
 class QueryTimeout(QueryError):

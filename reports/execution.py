@@ -14,7 +14,9 @@ from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.dispatch import Signal
 
-from reports.failures import query_error
+from reports.errors import QueryError
+from reports.failures import query_error, query_timeout
+from reports.timers import Deadline
 
 report_executed = Signal()
 """Sent after each statement of a report, with ``report`` (its name), ``alias``, ``milliseconds`` and ``rows``.
@@ -31,6 +33,7 @@ class Execution:
     """A statement under way. ``cursor`` is the driver's; ``timeout`` and ``slow`` are in seconds.
 
     ``seconds`` adds up what was spent in the database: a reader who takes his time over a cursor is not in it.
+    ``deadline`` holds the timeout where PostgreSQL does not.
     """
 
     connection: BaseDatabaseWrapper
@@ -40,6 +43,7 @@ class Execution:
     timeout: float
     slow: float
     seconds: float = 0.0
+    deadline: Deadline | None = None
     _is_told: bool = False
 
     @property
@@ -60,20 +64,29 @@ class Execution:
         try:
             yield
         except (Error, psycopg.Error) as error:
-            found = query_error(
-                error,
-                report=self.reports[0],
-                sql=self.sql,
-                cursor=self.cursor,
-                elapsed=time.perf_counter() - begun,
-                timeout=self.timeout,
-            )
-            self.seconds += time.perf_counter() - begun
+            elapsed = time.perf_counter() - begun
+            self.seconds += elapsed
+            found = self._error(error, elapsed)
             self.finished(None)
-            if self.driver.closed and not self.connection.in_atomic_block:
-                self.connection.close()  # the next query opens a new one
+            self.drop_closed()
             raise found from error
         self.seconds += time.perf_counter() - begun
+
+    def drop_closed(self) -> None:
+        """Let Django open a new connection for the next query when the driver's was lost outside a transaction."""
+        connection = self.connection
+        if self.driver.closed and connection.connection is self.driver and not connection.in_atomic_block:
+            connection.close()
+
+    def _error(self, error: Error | psycopg.Error, elapsed: float) -> QueryError:
+        report, deadline = self.reports[0], self.deadline
+        if deadline is not None and deadline.has_cut:
+            return query_timeout(report, self.timeout)
+        if deadline is not None and deadline.has_passed:
+            elapsed = self.timeout
+        return query_error(
+            error, report=report, sql=self.sql, cursor=self.cursor, elapsed=elapsed, timeout=self.timeout
+        )
 
     def finished(self, rows: int | None) -> None:
         """Tell receivers and, from ``slow`` on, the log; once. ``rows`` is None when the statement failed."""

@@ -27,20 +27,27 @@ def query_error(
     cause = error if isinstance(error, psycopg.Error) else error.__cause__
     sqlstate = getattr(cause, "sqlstate", None)
     if sqlstate == _CANCELED and elapsed >= timeout:
-        found: QueryError = QueryTimeout(f"report {report!r}: stopped after its timeout of {timeout:g} s.")
+        found: QueryError = query_timeout(report, timeout)
     elif sqlstate is None:
         found = QueryError(f"report {report!r}: the driver or the connection failed ({type(cause).__name__}).")
     else:
         place = _place(cause, report, sql, cursor)
         where = f" at {place[0]}:{place[1]}" if place else ""
         found = QueryError(f"report {report!r}: PostgreSQL's error {sqlstate} ({type(cause).__name__}){where}.")
-        found.file, found.line = place or (None, None)
+        found.file, found.line, found.offset = place or (None, None, None)
     found.report, found.sqlstate = report, sqlstate
     return found
 
 
-def _place(cause: Any, report: str, sql: str, cursor: Any) -> tuple[str, int] | None:
-    """Return the template's file and line of the position that PostgreSQL names, None when it cannot be told."""
+def query_timeout(report: str, timeout: float) -> QueryTimeout:
+    """Return the error to raise for a statement that was stopped after ``timeout`` seconds."""
+    found = QueryTimeout(f"report {report!r}: stopped after its timeout of {timeout:g} s.")
+    found.report = report
+    return found
+
+
+def _place(cause: Any, report: str, sql: str, cursor: Any) -> tuple[str, int, int] | None:
+    """Return (file, line, offset in the query) of the position that PostgreSQL names, None when it cannot be told."""
     position = getattr(cause.diag, "statement_position", None)
     sent = getattr(getattr(cursor, "_query", None), "query", None)
     entry = source.seen.get(report)
@@ -51,7 +58,9 @@ def _place(cause: Any, report: str, sql: str, cursor: Any) -> tuple[str, int] | 
         if f"{head}{statement}\n)" in sql:
             text = bytes(sent).decode(errors="replace")
             begin = text.rfind(head) + len(head)
-            return lines.at(_offset(statement, text, begin, int(position) - 1))
+            offset = _offset(statement, text, begin, int(position) - 1)
+            place = lines.at(offset)
+            return (*place, offset) if place else None
     return None
 
 

@@ -17,6 +17,8 @@ from django.db.models.query import BaseIterable
 from django.db.models.sql.compiler import SQLCompiler
 from psycopg.postgres import types
 
+from reports.fields import NaiveDateTimeField
+
 Row = dict[str, Any]
 
 # Types whose binary values are equal to Django's text ones; tests compare them. Not the same are, among others, real,
@@ -25,6 +27,7 @@ _BINARY_FIELDS = frozenset({
     models.AutoField, models.BigAutoField, models.BigIntegerField, models.BooleanField, models.CharField,
     models.DateField, models.DateTimeField, models.DecimalField, models.FloatField, models.IntegerField,
     models.SmallAutoField, models.SmallIntegerField, models.TextField, models.TimeField, models.UUIDField,
+    NaiveDateTimeField,
 })  # fmt: skip
 _BINARY_TYPES = frozenset(
     types[name].oid
@@ -71,13 +74,13 @@ class DictIterable(BaseIterable):  # type: ignore[type-arg]  # generic in the st
             rows = _fetch_all(compiler)
         if not compiler.select:
             return iter(())
-        names, positions = _names(compiler)
+        names, positions = column_names(compiler)
         if positions == tuple(range(len(positions))):
             return map(dict, map(zip, repeat(names), rows))  # no Python code runs for a row
         return ({name: row[i] for name, i in zip(names, positions, strict=True)} for row in rows)
 
 
-def _names(compiler: SQLCompiler) -> tuple[tuple[str, ...], tuple[int, ...]]:
+def column_names(compiler: SQLCompiler) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Return the keys of a row's dict and where their values stand in the row."""
     select: Any = compiler.select
     found = [(select[i][0].target.column, i) for i in (compiler.klass_info or {}).get("select_fields", ())]
@@ -131,6 +134,6 @@ def _can_be_binary(compiler: SQLCompiler) -> bool:
         if type(field) not in _BINARY_FIELDS or _column(compiler, expression, alias) in _text_only:
             return False
         # In binary the driver uses the session's zone, in text Django's; timezone is None without USE_TZ.
-        if type(field) is models.DateTimeField and connection.connection.info.timezone != connection.timezone:
+        if isinstance(field, models.DateTimeField) and connection.connection.info.timezone != connection.timezone:
             return False
     return True

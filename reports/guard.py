@@ -11,7 +11,7 @@ Read only is a seat belt and no boundary: give reports a database role that may 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import psycopg
@@ -25,7 +25,10 @@ from reports.transactions import is_alone, rolled_back
 
 _MARK = "/* report="
 _TAG = re.compile(r"/\* report=([\w.]+) \*/")
-_QUERY = re.compile(r"(?:\s|\(|/\*.*?\*/|--[^\n]*\n)*(?:select|with|explain|values|table)\b", re.IGNORECASE | re.DOTALL)
+# (?>…): a comment ends at its first end, so that a word behind a later one is not taken for the statement's first.
+_QUERY = re.compile(
+    r"(?:\s|\(|(?>/\*.*?\*/)|--[^\n]*\n)*(?:select|with|explain|values|table)\b", re.IGNORECASE | re.DOTALL
+)
 # pg_stat_activity shows the first 1024 bytes of a statement (track_activity_query_size).
 _SHOWN = 900
 
@@ -41,16 +44,14 @@ def guard(execute: _Execute, sql: Any, params: Any, many: bool, context: dict[st
     """
     if many or not isinstance(sql, str) or _MARK not in sql or not _QUERY.match(sql):
         return execute(sql, params, many, context)
-    # Compiling a report leaves its name there: a comment of the same form in somebody's own statement is no report.
-    reports = tuple(name for name in dict.fromkeys(_TAG.findall(sql)) if name in source.seen)
+    reports = reports_in(sql)
     if not reports:
         return execute(sql, params, many, context)
     connection = context["connection"]
     connection.validate_no_broken_transaction()
     wrapper = context["cursor"]
-    execution = Execution(connection, wrapper.cursor, reports, sql, max(map(_timeout, reports)), conf.slow())
-    if sql.index(_MARK) > _SHOWN:
-        sql = f"{source.tag(reports[0])} {sql}"
+    execution = Execution(connection, wrapper.cursor, reports, sql, timeout(reports), conf.slow())
+    sql = shown(sql, reports)
     if isinstance(wrapper.cursor, psycopg.ServerCursor):
         with execution.errors():
             result = declare(execution, lambda: execute(sql, params, many, context))
@@ -78,6 +79,18 @@ def install_on_open_connections() -> None:
         install(connection)
 
 
-def _timeout(report: str) -> float:
-    entry = source.seen.get(report)
-    return (entry.timeout if entry else None) or conf.timeout()
+def reports_in(sql: str) -> tuple[str, ...]:
+    """Return the names of the reports that a statement reads."""
+    # Compiling a report leaves its name there: a comment of the same form in somebody's own statement is no report.
+    return tuple(name for name in dict.fromkeys(_TAG.findall(sql)) if name in source.seen)
+
+
+def timeout(reports: Iterable[str]) -> float:
+    """Return the seconds that a statement of these reports may run: the longest of theirs."""
+    entries = [source.seen.get(report) for report in reports]
+    return max((entry.timeout if entry else None) or conf.timeout() for entry in entries)
+
+
+def shown(sql: str, reports: Sequence[str]) -> str:
+    """Return the statement with a tag where pg_stat_activity shows it."""
+    return f"{source.tag(reports[0])} {sql}" if sql.find(_MARK, 0, _SHOWN) < 0 else sql

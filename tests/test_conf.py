@@ -10,14 +10,19 @@ from django.core.exceptions import ImproperlyConfigured
 
 from reports import conf
 
+ALLOWED = "EXPORT_TIMEOUT, SLOW, TEMPLATE_DIRS, TIMEOUT"
 
-@pytest.mark.parametrize("read", [conf.timeout, conf.slow, conf.template_dirs])
+
+@pytest.mark.parametrize("read", [conf.export_timeout, conf.timeout, conf.slow, conf.template_dirs])
 def test_names_are_the_functions(read: Any):
     assert read.__name__.upper() in conf.NAMES
-    assert len(conf.NAMES) == 3
+    assert len(conf.NAMES) == 4
 
 
-@pytest.mark.parametrize(("read", "default"), [(conf.timeout, 30.0), (conf.slow, 1.0), (conf.template_dirs, ())])
+@pytest.mark.parametrize(
+    ("read", "default"),
+    [(conf.export_timeout, 600.0), (conf.timeout, 30.0), (conf.slow, 1.0), (conf.template_dirs, ())],
+)
 def test_default(settings: Any, read: Any, default: object):
     assert not hasattr(settings, "REPORTS")
     assert read() == default
@@ -38,7 +43,7 @@ def test_values_are_read_when_called(settings: Any):
 @pytest.mark.parametrize(
     "value", [0, -1, True, None, "5", "5s", float("nan"), float("inf"), conf.LONGEST + 1, [5]], ids=repr
 )
-@pytest.mark.parametrize("name", ["TIMEOUT", "SLOW"])
+@pytest.mark.parametrize("name", ["EXPORT_TIMEOUT", "TIMEOUT", "SLOW"])
 def test_seconds_wrong_value(settings: Any, name: str, value: object):
     settings.REPORTS = {name: value}
 
@@ -70,7 +75,7 @@ def test_unknown_key(settings: Any, key: object, hint: str):
     with pytest.raises(ImproperlyConfigured) as caught:
         conf.slow()
 
-    assert caught.value.args == (f"REPORTS has the unknown key {key!r} (allowed: SLOW, TEMPLATE_DIRS, TIMEOUT).{hint}",)
+    assert caught.value.args == (f"REPORTS has the unknown key {key!r} (allowed: {ALLOWED}).{hint}",)
 
 
 @pytest.mark.parametrize("value", [None, 30, ["TIMEOUT"], "TIMEOUT"])
@@ -80,6 +85,4 @@ def test_settings_that_are_no_dict(settings: Any, value: object):
     with pytest.raises(ImproperlyConfigured) as caught:
         conf.timeout()
 
-    assert caught.value.args == (
-        f"REPORTS is {value!r}; it must be a dict of settings (SLOW, TEMPLATE_DIRS, TIMEOUT).",
-    )
+    assert caught.value.args == (f"REPORTS is {value!r}; it must be a dict of settings ({ALLOWED}).",)

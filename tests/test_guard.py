@@ -126,6 +126,15 @@ def test_guard_leaks_nothing(mode: Callable[[], Any], path: Callable[[Rows], Any
     assert connection.connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
 
 
+def test_guard_lets_a_commented_statement_write():
+    """What comes first is a comment of the project's, and the report's own stands further on."""
+    Region.objects.create(name="a")
+    sql, params = SettingsSeen().run().query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(f"/* route */ UPDATE tests_region SET name = 'b' WHERE EXISTS ({sql})", params)
+        assert cursor.rowcount == 1
+
+
 @pytest.fixture
 def pooled() -> Iterator[Any]:
     """The alias ``pooled``: a pool of one connection to the same database."""

@@ -1,0 +1,50 @@
+"""Rows of any statement, and what the tests of exports look at."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import psycopg
+from django.db import connection
+
+from reports.exports import stream_csv
+from reports.header import Column
+from reports.rendering import Query
+from reports.row_models import build_row_model
+from reports.rows import Rows
+from reports.source import TemplateSource
+
+
+def rows_of(sql: str, *params: object, seconds: float | None = None, **columns: Any) -> Rows:
+    """Return the rows of a statement, its columns declared as ``name="type"``; ``seconds`` are the report's timeout."""
+    declared = [Column(name, kind, pk=name == "id", null=True) for name, kind in columns.items()]
+    model = build_row_model("tests.exported", declared, ordering=(), file="exported.sql")
+    return Rows.of(TemplateSource("tests.exported", Query(sql, params), seconds), model)
+
+
+def exported(rows: Any, **options: Any) -> bytes:
+    return b"".join(stream_csv(rows, **options))
+
+
+def cells(data: bytes) -> list[list[str]]:
+    """Return what another program reads."""
+    return list(csv.reader(io.StringIO(data.decode(), newline="")))
+
+
+def from_outside(sql: str, *params: object) -> list[Any]:
+    """Return the rows of a query on a connection that Django knows nothing of."""
+    options = connection.get_connection_params()
+    names = ("dbname", "user", "password", "host", "port")
+    with psycopg.connect(**{name: options[name] for name in names if name in options}) as other:
+        return other.execute(sql, params).fetchall()
+
+
+def running() -> int:
+    """Return how many connections run an export of the tests."""
+    (count,) = from_outside(
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%%report=tests.%%' AND state = 'active'"
+        " AND datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    return int(count[0])

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reports.exports.files import atomic_file
+
+
+@pytest.fixture(params=[0o022, 0o077, 0o002], ids=oct)
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_file_appears_when_it_is_whole(tmp_path: Path, kind: type):
+    path = tmp_path / "a.csv"
+
+    with atomic_file(kind(path)) as file:
+        file.write(b"one")
+        assert not path.exists()
+        file.write(b"two")
+
+    assert path.read_bytes() == b"onetwo"
+    assert names(tmp_path) == ["a.csv"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit])
+def test_file_that_fails_leaves_what_was_there(tmp_path: Path, error: type[BaseException]):
+    (tmp_path / "old").write_text("old")
+
+    def fail(path: Path) -> None:
+        with atomic_file(path) as file:
+            file.write(b"half")
+            raise error
+
+    for name in ("old", "new"):
+        with pytest.raises(error):
+            fail(tmp_path / name)
+
+    assert names(tmp_path) == ["old"]
+    assert (tmp_path / "old").read_text() == "old"
+
+
+def test_new_file_has_the_mode_of_any_new_file(tmp_path: Path, umask: int):
+    with atomic_file(tmp_path / "a"):
+        pass
+
+    assert mode(tmp_path / "a") == 0o666 & ~umask
+
+
+def test_replaced_file_keeps_its_mode(tmp_path: Path, umask: int):
+    (tmp_path / "a").write_text("old")
+    (tmp_path / "a").chmod(0o640)
+
+    with atomic_file(tmp_path / "a") as file:
+        file.write(b"new")
+
+    assert (mode(tmp_path / "a"), (tmp_path / "a").read_text()) == (0o640, "new")
+
+
+def test_link_stays_a_link(tmp_path: Path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "folder" / "target")
+
+    with atomic_file(tmp_path / "link") as file:
+        file.write(b"x")
+
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "folder" / "target").read_bytes() == b"x"
+    assert names(tmp_path / "folder") == ["target"]
+
+
+def test_file_is_synced_before_it_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """After a power failure the name must not lead to nothing."""
+    steps: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def sync(descriptor: int) -> None:
+        steps.append(
+            "folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else f"{os.fstat(descriptor).st_size} bytes"
+        )
+        fsync(descriptor)
+
+    def rename(self: Path, target: Path) -> Path:
+        steps.append("rename")
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(Path, "replace", rename)
+
+    with atomic_file(tmp_path / "a") as file:
+        file.write(b"123")
+
+    assert steps == ["3 bytes", "rename", "folder"]
+
+
+def test_folder_is_no_file(tmp_path: Path):
+    with pytest.raises(IsADirectoryError, match=f"{tmp_path} is a folder"), atomic_file(tmp_path):
+        pass
+    assert names(tmp_path) == []
+
+
+def test_folder_that_is_not_there(tmp_path: Path):
+    with pytest.raises(FileNotFoundError), atomic_file(tmp_path / "no" / "a"):
+        pass
+
+
+def test_name_of_the_greatest_length(tmp_path: Path):
+    with atomic_file(tmp_path / ("a" * 255)) as file:
+        file.write(b"x")
+
+    assert names(tmp_path) == ["a" * 255]
