@@ -6,14 +6,18 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connections, models
 from django.db.models.query import ModelIterable
 from django.db.models.sql import Query
 
 from reports.errors import TemplateError
+from reports.explain import explain, explaining
 from reports.fetching import DictIterable
+from reports.plan import Plan
+from reports.pushdown import LOOKUPS, condition, is_pushed
 from reports.row_models import RowModel
-from reports.source import ReportQuery, Source, need_key, report_name
+from reports.source import ReportQuery, Source, TemplateSource, need_key, report_name
 
 
 def _read_only(name: str) -> Callable[..., Any]:
@@ -88,20 +92,68 @@ class Rows(models.QuerySet[Any, Any]):
             QueryError: PostgreSQL refused it.
             TemplateError: The counting template does not give one number.
         """
-        query: Any = self.query
-        source = query.sources.get(self.model._meta.db_table)
-        counting = getattr(source, "count", None)
-        if self._result_cache is not None or counting is None or query.annotations or not query.is_whole:
+        counting = self._counting()
+        if self._result_cache is not None or counting is None:
             return super().count()
         connection: Any = connections[self.db]
         with connection.cursor() as cursor:
-            sql, params = replace(source, query=counting, count=None).as_sql(None, connection)
-            cursor.execute(f"SELECT * FROM ({sql}\n) AS counted", params)  # noqa: S608 - values are bound
+            cursor.execute(*_counted(counting, connection))
             found = cursor.fetchmany(2)
         if len(found) != 1 or len(found[0]) != 1 or type(found[0][0]) is not int:
-            file, line = counting.lines.at(0) or (None, None)
+            file, line = counting.query.lines.at(0) or (None, None)
             raise TemplateError.at(file, line, "a counting template gives one row of one column, a whole number.")
         return found[0][0]
+
+    def _counting(self) -> TemplateSource | None:
+        """Return the report's counting template where it counts these rows; None where Django has to."""
+        query: Any = self.query
+        source = query.sources.get(self.model._meta.db_table)
+        if not isinstance(source, TemplateSource) or source.count is None or query.annotations or not query.is_whole:
+            return None
+        return replace(source, query=source.count, count=None)
+
+    def plan(self, *, analyze: bool = False, count: bool = False) -> Plan:
+        """Return PostgreSQL's plan of the statement that reads these rows, or of the one that counts them.
+
+        Rows that Django knows to be none run no statement; they have the plan of a query without rows.
+
+        Args:
+            analyze: Run it, read only and under the report's timeout, and measure.
+            count: The plan of ``count()``.
+
+        Raises:
+            QueryError: PostgreSQL refused it.
+        """
+        connection: Any = connections[self.db]
+        if count and (counting := self._counting()):
+            return explain(connection, *_counted(counting, connection), analyze=analyze)
+        if count:
+            with explaining(connection, analyze=analyze) as plans:
+                super(Rows, self._chain()).count()  # type: ignore[attr-defined]
+            if plans:
+                return plans[0]
+        try:
+            sql, params = self.query.get_compiler(connection=connection).as_sql()
+        except EmptyResultSet:
+            sql, params = self.query.get_compiler(connection=connection, elide_empty=False).as_sql()
+        return explain(connection, sql, params, analyze=analyze)
+
+    def pushdown(self) -> dict[str, list[str]]:
+        """Return for each column the lookups whose filter makes the tables give fewer rows: exact, in, range.
+
+        The others pick from the finished result, so they cost as much as no filter: bind a parameter inside the
+        template for them. The answer is the planner's, for the data that are there: tables of a few rows are read
+        whole whatever the filter. Reads no row; plans the statement three times per column.
+
+        Raises:
+            QueryError: PostgreSQL refused it.
+        """
+        rows = self.order_by()
+        whole = rows.plan()
+        return {
+            field.column: [name for name in LOOKUPS if is_pushed(whole, rows.filter(condition(field, name)).plan())]
+            for field in self.model._meta.concrete_fields
+        }
 
     def only(self, *fields: Any) -> Rows:
         """Return rows with these columns, and the key; see Django."""
@@ -166,3 +218,8 @@ class Rows(models.QuerySet[Any, Any]):
     delete = adelete = _raw_delete = _read_only("delete")
     select_for_update = _read_only("select_for_update")
     _insert = _read_only("create")
+
+
+def _counted(counting: TemplateSource, connection: Any) -> tuple[str, tuple[Any, ...]]:
+    sql, params = counting.as_sql(None, connection)
+    return f"SELECT * FROM ({sql}\n) AS counted", params  # noqa: S608 - values are bound

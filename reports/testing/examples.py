@@ -1,0 +1,81 @@
+"""Each example in the templates' headers as a case for a test."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reports.errors import TemplateError, listed
+from reports.registry import registered
+from reports.report import Report
+from reports.rows import Rows
+from reports.source import has_key
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleCase:
+    """A report with the parameters of one example; ``line`` is None for a report without examples."""
+
+    report: type[Report]
+    params: Mapping[str, Any]
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.report.get_name()}-{f'example on line {self.line}' if self.line else 'no example'}"
+
+    def check(self) -> None:
+        """Run it as the report's ``example_user()``, read every row, and compare them with what is declared.
+
+        Raises:
+            AssertionError: A row has NULL where none may be, or the key of another one; ``count()`` is not the number
+                of rows; the report has no example and cannot run without one.
+            QueryError: PostgreSQL refused it, or the query lacks a column that is declared.
+            ReportError: The template, or the example's parameters, are wrong.
+        """
+        __tracebackhide__ = True
+        report = self.report(user=self.report.example_user())
+        if self.line is None and (required := _required(report)):
+            raise AssertionError(
+                f"{self}: {self.report.get_template().path} has no example, and these parameters are required:"
+                f" {listed(required)}. Write a line: -- example: {{…}}"
+            )
+        rows = report.run(self.params)
+        problems = list(_problems(rows))
+        if problems:
+            raise AssertionError("\n".join([f"{self}:", *problems]))
+
+
+def every_example() -> Iterator[ExampleCase]:
+    """Yield a case for each example of each registered report; a report without one has a case without parameters."""
+    for report in registered().values():
+        try:
+            examples = report.get_header().examples
+        except TemplateError:
+            examples = ()  # checking the case raises it
+        cases = [ExampleCase(report, example.params, example.line) for example in examples]
+        yield from cases or [ExampleCase(report, {})]
+
+
+def _required(report: Report) -> list[str]:
+    fields = report.get_form_class().base_fields
+    return [name for name, field in fields.items() if field.required and field.initial is None]
+
+
+def _problems(rows: Rows) -> Iterator[str]:
+    """Yield what is wrong with the rows, without a value of theirs."""
+    fields = {field.column: field for field in rows.model._meta.concrete_fields}
+    keys = [field.column for field in rows.model._meta.pk_fields] if has_key(rows.model) else []
+    seen: Counter[tuple[str, ...]] = Counter()
+    nulls: Counter[str] = Counter()
+    for row in rows.iterator():
+        values = row if isinstance(row, dict) else {name: getattr(row, field.attname) for name, field in fields.items()}
+        nulls.update(name for name, value in values.items() if value is None and not fields[name].null)
+        seen[tuple(repr(values[name]) for name in keys)] += 1
+    if nulls:
+        yield f"NULL in columns that are not declared null: {listed(nulls)}."
+    if keys and len(seen) < seen.total():
+        yield f"{seen.total()} rows have {len(seen)} keys ({', '.join(keys)})."
+    if (count := rows.count()) != seen.total():
+        yield f"count() is {count}, but there are {seen.total()} rows."
