@@ -9,7 +9,7 @@ from django.core import checks
 from django.db.backends.signals import connection_created
 
 from reports import guard, row_models
-from reports.checks import check_reports
+from reports.checks import check_database, check_reports
 from reports.registry import autodiscover
 
 
@@ -25,6 +25,7 @@ class ReportsConfig(AppConfig):
         guard.install_on_open_connections()
         autodiscover()
         checks.register(check_reports)
+        checks.register(check_database, checks.Tags.database)
 
     def get_model(self, model_name: str, require_ready: bool = True) -> Any:
         """Return a model; row models too, which pickle and deferred loading ask for by name."""

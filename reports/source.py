@@ -171,9 +171,14 @@ def report_name(model: type[Model]) -> str:
     return str(getattr(model, "_report", model.__name__))
 
 
+def has_key(model: type[Model]) -> bool:
+    """Return whether one row can be told from another: always, but for the row model of a report without ``pk``."""
+    return bool(getattr(model, "_has_key", True))
+
+
 def need_key(model: type[Model] | None, reason: str) -> None:
     """Raise FieldError for the row model of a report that declares no ``pk`` column."""
-    if model is not None and not getattr(model, "_has_key", True):
+    if model is not None and not has_key(model):
         raise FieldError(f"{report_name(model)} has no key: declare one with 'column: NAME TYPE pk'. {reason}")
 
 
@@ -210,7 +215,7 @@ def _remember(source: TemplateSource) -> None:
     if entry is None:
         entry = seen[source.report] = Seen()
     entry.timeout = source.timeout
-    if source.query.sql not in entry.lines and len(source.query.sql) <= LONGEST:
-        if len(entry.lines) >= _MOST_STATEMENTS:
+    if len(source.query.sql) <= LONGEST:
+        if len(entry.lines) >= _MOST_STATEMENTS and source.query.sql not in entry.lines:
             entry.lines.clear()
         entry.lines[source.query.sql] = source.query.lines

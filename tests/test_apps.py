@@ -20,6 +20,7 @@ from reports.checks import check_reports
 from tests.reports import Figures
 
 MODELS = "from django.db import models\n\n\nclass Sale(models.Model):\n    name = models.TextField()\n"
+SALES = "-- column: one integer pk\n-- ordering: one\nSELECT 1 AS one FROM {{ table('reports.Sale') }}\n"
 REPORTS = "from reports import Report\n\n\nclass Sales(Report):\n    template = 'reports/sales.sql'\n"
 
 
@@ -33,7 +34,7 @@ def project_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any) 
     (folder / "__init__.py").touch()
     (folder / "models.py").write_text(MODELS)
     (folder / "reports.py").write_text(REPORTS)
-    (folder / "sql" / "reports" / "sales.sql").write_text("SELECT 1 AS one FROM {{ table('reports.Sale') }}\n")
+    (folder / "sql" / "reports" / "sales.sql").write_text(SALES)
     monkeypatch.syspath_prepend(tmp_path)
     settings.INSTALLED_APPS = ["project.reports", *settings.INSTALLED_APPS]
     yield
