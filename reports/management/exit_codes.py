@@ -1,0 +1,46 @@
+"""What went wrong, as a CommandError with the exit code that a script can tell it by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from django.core.exceptions import FieldError, ImproperlyConfigured
+from django.core.management import CommandError
+from django.db import Error
+
+from reports.errors import QueryError, QueryTimeout, ReportError
+
+USAGE = 1
+DATABASE = 3
+TIMEOUT = 4
+INTERRUPTED = 130
+# As a shell reports SIGPIPE.
+PIPE_CLOSED = 141
+
+
+@contextmanager
+def exit_codes(*, verbose: bool = False) -> Iterator[None]:
+    """Raise what a user, an author or the database did wrong as CommandError; other errors pass.
+
+    The errors of a report hold no values. ``verbose`` adds PostgreSQL's own words, which may quote some.
+    """
+    try:
+        yield
+    except QueryTimeout as error:
+        raise CommandError(str(error), returncode=TIMEOUT) from error
+    except QueryError as error:
+        more = f"\n{_driver_words(error)}".rstrip() if verbose else " -v 2 shows PostgreSQL's own words."
+        raise CommandError(f"{error}{more}", returncode=DATABASE) from error
+    except (ReportError, FieldError, ImproperlyConfigured) as error:
+        raise CommandError(str(error), returncode=USAGE) from error
+    except (Error, psycopg.Error) as error:
+        raise CommandError(f"the database: {str(error).strip()}", returncode=DATABASE) from error
+
+
+def _driver_words(error: QueryError) -> str:
+    cause: BaseException | None = error.__cause__
+    while cause is not None and not isinstance(cause, psycopg.Error):
+        cause = cause.__cause__
+    return str(cause or "").strip()

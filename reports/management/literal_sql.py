@@ -1,0 +1,27 @@
+"""A query as text that psql takes: its parameters written in as literals."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from django.conf import settings
+from django.db.backends.postgresql.psycopg_any import get_adapters_template
+from psycopg import sql
+
+_PLACE = re.compile("%([s%])")
+
+
+def literal_sql(statement: str, params: Sequence[object]) -> str:
+    """Return the statement with each ``%s`` as a literal and each ``%%`` as ``%``. No database is asked.
+
+    Literals are psycopg's own, as Django's connections make them. To be read or pasted, not to be executed here.
+    """
+    adapters = get_adapters_template(settings.USE_TZ, None)
+    values = iter(params)
+
+    def literal(value: object) -> str:
+        text = sql.Literal(value).as_string(adapters).strip()
+        return f"({text})" if text.startswith("-") else text  # else -1::text is the negative of a text
+
+    return _PLACE.sub(lambda match: "%" if match[1] == "%" else literal(next(values)), statement)
