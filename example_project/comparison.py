@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 from django.db import DatabaseError, connection
 
 from example_project.statements import Statement, recorded
+from reports.explain import explain
 
 RUNS = 3
 EVEN = 2.0  # a ratio below which the ORM counts as doing as well
@@ -87,20 +87,6 @@ def measure(ask: Callable[[], Iterable[Row]], fact_table: str) -> Measured:
     return Measured(best * 1000, sorted(rows, key=itemgetter(0)), _scans(statements, fact_table))
 
 
-def count_scans(plan: dict[str, Any], table: str, processes: int = 1) -> int:
-    """Return how often an executed plan went to a table, by a scan of it or of its indexes.
-
-    A SubPlan counts once per loop. A parallel scan counts once, although each process reports a loop of its own.
-    """
-    if plan["Node Type"] in ("Gather", "Gather Merge"):
-        processes = 1 + plan.get("Workers Launched", 0)
-    count = 0
-    if plan.get("Relation Name") == table:
-        loops = int(plan["Actual Loops"])
-        count = math.ceil(loops / processes) if plan["Parallel Aware"] else loops
-    return count + sum(count_scans(child, table, processes) for child in plan.get("Plans", ()))
-
-
 def first_difference(left: Sequence[Row], right: Sequence[Row]) -> tuple[Row | None, Row | None] | None:
     """Return the first pair of rows that differ, None when all are the same; numbers within ``TOLERANCE``."""
     for one, other in zip(left, right, strict=False):
@@ -120,30 +106,22 @@ def _same(one: object, other: object) -> bool:
 
 def _scans(statements: list[Statement], table: str) -> int | None:
     try:
-        return sum(count_scans(_plan(statement), table) for statement in statements)
+        # Without timing: reading the clock at each row would slow the plan down, and only the loops are wanted.
+        plans = [explain(connection, found.sql, found.params, analyze=True, timing=False) for found in statements]
     except DatabaseError as error:
         if not _stopped(error):
             raise
         return None
+    return sum(plan.scans(table) for plan in plans)
 
 
 def _stopped(error: DatabaseError) -> bool:
     return getattr(error.__cause__, "sqlstate", None) == QUERY_CANCELED
 
 
-def _plan(statement: Statement) -> dict[str, Any]:
-    with connection.cursor() as cursor:
-        # Without TIMING: reading the clock at each row would slow the plan down, and only the loops are wanted.
-        cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {statement.sql}", statement.params)
-        (output,) = cursor.fetchone()
-    plans: list[dict[str, Any]] = json.loads(output) if isinstance(output, str) else output
-    plan: dict[str, Any] = plans[0]["Plan"]
-    return plan
-
-
 # -- the table on the terminal
 
-_COLUMNS = "{:<57} {:>8}  {:>9}  {:>7}  {:>12}  {}"
+_COLUMNS = "{:<46} {:>8}  {:>9}  {:>7}  {:>12}  {}"
 
 
 def table(comparisons: Sequence[Comparison]) -> str:

@@ -22,6 +22,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "reports.apps.ReportsConfig",
     "example_project.helpdesk",
+    "example_project.shop",
     "example_project.flights",
 ]
 MIDDLEWARE = [

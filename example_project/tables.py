@@ -82,6 +82,8 @@ def _text(column: Column, value: Any) -> str:
         return f"{value:,.2f}"
     if isinstance(value, int) and _is_number(column):
         return f"{value:,}"
+    if isinstance(value, list):
+        return " › ".join(map(str, value))
     if isinstance(value, datetime):
         return f"{timezone.localtime(value):%Y-%m-%d %H:%M}"
     if isinstance(value, date):

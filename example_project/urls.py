@@ -1,4 +1,4 @@
-"""An index, and for each report a page and its JSON."""
+"""An index, and for each report a page, its JSON and its CSV."""
 
 from __future__ import annotations
 
@@ -10,4 +10,5 @@ urlpatterns = [
     path("", views.index, name="index"),
     path("reports/<slug:app>/<slug:name>/", views.report_page, name="report"),
     path("reports/<slug:app>/<slug:name>.json", views.report_json, name="report-json"),
+    path("reports/<slug:app>/<slug:name>.csv", views.report_csv, name="report-csv"),
 ]

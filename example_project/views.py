@@ -1,4 +1,4 @@
-"""One page and one JSON view for every report: parameters, sorting, paging, errors beside the fields.
+"""A page, JSON and CSV for every report: parameters, sorting, paging, errors beside the fields.
 
 Nothing here knows a report by name. A user is chosen with ``?as=`` so that permissions can be seen at work; a real
 site takes ``request.user``.
@@ -9,31 +9,33 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from django import forms
 from django.apps import apps
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.paginator import InvalidPage, Page, Paginator
 from django.db.models import F
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from example_project.helpdesk.loading import DEMO_USERS
 from example_project.statements import Statement, recorded
 from example_project.tables import body, columns_of, header
-from reports import Report, get_report, registered
+from reports import Report, Rows, get_report, registered
 from reports.errors import NotRegistered
+from reports.exports import csv_response
 
 PER_PAGE = 25
 
 
 @dataclass(slots=True)
 class Result:
-    """What a request asked for: the report, its rows page by page, or what is wrong by field name."""
+    """What a request asked for: the report and its rows, or what is wrong by field name."""
 
     report: Report
     sort: str = ""
-    pages: Paginator[Any] | None = None
+    rows: Rows | None = None
     errors: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -45,7 +47,7 @@ def index(request: HttpRequest) -> HttpResponse:
     ]
     tables = [
         {"name": model._meta.verbose_name_plural, "rows": f"{model._default_manager.count():,}"}
-        for label in ("helpdesk", "flights")
+        for label in ("helpdesk", "shop", "flights")
         for model in apps.get_app_config(label).get_models()
         if model._meta.managed
     ]
@@ -57,12 +59,12 @@ def report_page(request: HttpRequest, app: str, name: str) -> HttpResponse:
     """Show a report with its form. A page past the end is the last one; a refused value is a 400."""
     with recorded() as statements:
         result = _result(request, app, name)
-        page = result.pages.get_page(request.GET.get("page")) if result.pages else None
+        page = None if result.rows is None else _pages(result.rows).get_page(request.GET.get("page"))
         context = {
             "title": _title(type(result.report)),
             "name": f"{app}.{name}",
             "args": [app, name],
-            "form": result.report.form(request.GET),
+            "form": _form(result.report, request),
             "errors": {key: result.errors[key] for key in ("as", "sort") if key in result.errors},
             "users": list(DEMO_USERS),
             "chosen": request.GET.get("as", next(iter(DEMO_USERS))),
@@ -78,10 +80,10 @@ def report_page(request: HttpRequest, app: str, name: str) -> HttpResponse:
 def report_json(request: HttpRequest, app: str, name: str) -> JsonResponse:
     """Give one page of a report as JSON: 400 with messages by field for a refused value, 404 past the end."""
     result = _result(request, app, name)
-    if result.pages is None:
+    if result.rows is None:
         return JsonResponse({"errors": result.errors}, status=400)
     try:
-        page = result.pages.page(request.GET.get("page", 1))
+        page = _pages(result.rows).page(request.GET.get("page", 1))
     except InvalidPage as error:
         return JsonResponse({"errors": {"page": [str(error)]}}, status=404)
     columns = [column.name for column in columns_of(result.report)]
@@ -89,11 +91,20 @@ def report_json(request: HttpRequest, app: str, name: str) -> JsonResponse:
         {
             "report": f"{app}.{name}",
             "page": page.number,
-            "pages": result.pages.num_pages,
-            "count": result.pages.count,
+            "pages": page.paginator.num_pages,
+            "count": page.paginator.count,
             "rows": [row if isinstance(row, dict) else {name: getattr(row, name) for name in columns} for row in page],
         }
     )
+
+
+@require_safe
+def report_csv(request: HttpRequest, app: str, name: str) -> JsonResponse | StreamingHttpResponse:
+    """Give all rows of a report as a file: 400 with messages by field, as JSON, for a refused value."""
+    result = _result(request, app, name)
+    if result.rows is None:
+        return JsonResponse({"errors": result.errors}, status=400)
+    return csv_response(result.rows, filename=f"{name}.csv")
 
 
 def _result(request: HttpRequest, app: str, name: str) -> Result:
@@ -110,16 +121,19 @@ def _result(request: HttpRequest, app: str, name: str) -> Result:
     try:
         result.report = report_class(user=_demo_user(request.GET.get("as")))
         rows = result.report.run(request.GET)
-        if result.report.model:
-            relations = [field.name for field in result.report.model._meta.concrete_fields if field.is_relation]
-            rows = rows.select_related(*relations)
         result.sort = request.GET.get("sort", "")
         if result.sort:
             rows = rows.order_by(_ordering(result), "pk")
-        result.pages = Paginator(rows, PER_PAGE)
+        result.rows = rows
     except ValidationError as error:
         result.errors = error.message_dict
     return result
+
+
+def _pages(rows: Rows) -> Paginator[Any]:
+    """Cut rows into pages; instances come with the objects that they refer to."""
+    relations = [field.name for field in rows.model._meta.concrete_fields if field.is_relation]
+    return Paginator(rows if rows.gives_dicts else rows.select_related(*relations), PER_PAGE)
 
 
 def _demo_user(name: str | None) -> User | None:
@@ -136,6 +150,15 @@ def _ordering(result: Result) -> Any:
     if name not in names:
         raise ValidationError({"sort": [f"{name!r} is not a column; choose one of: {', '.join(names)}."]})
     return F(name).desc(nulls_last=True) if result.sort.startswith("-") else F(name).asc(nulls_last=True)
+
+
+def _form(report: Report, request: HttpRequest) -> forms.Form:
+    """Return the form of a report's parameters, with the browser's calendar for dates."""
+    form = report.form(request.GET)
+    for bound in form:
+        if type(bound.field.widget) is forms.DateInput:
+            bound.field.widget.input_type = "date"
+    return form
 
 
 def _table(result: Result, page: Page[Any] | None) -> dict[str, Any]:

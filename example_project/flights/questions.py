@@ -1,4 +1,4 @@
-"""The question that the flights' report answers, beside the way in which it is asked with the ORM."""
+"""One question that a report of the flights answers, beside the way in which it is asked with the ORM."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def questions() -> list[Question]:
     def delays() -> Iterable[Row]:
         return get_report("flights.carrier_delays")().run({}).values_list(*METRICS)
 
-    return [Question("delays per carrier: one values().annotate()", Flight._meta.db_table, delays_by_group, delays)]
+    return [Question("delays per carrier: values().annotate()", Flight._meta.db_table, delays_by_group, delays)]
 
 
 def delays_by_group() -> Iterable[Row]:

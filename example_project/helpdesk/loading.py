@@ -6,20 +6,16 @@ unevenly over the others, and the later a ticket's id, the later it was opened, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from io import TextIOBase
 
 from django.contrib.auth.models import User
-from django.core.management.color import no_style
-from django.db import connection, models, transaction
 
+from example_project.filling import Filling, fill, is_filled
 from example_project.helpdesk.models import Department, Employee, Invoice, Membership, Region, Ticket
-from example_project.progress import progress
 
 DEPARTMENTS = 500
 EMPLOYEES = 2_500
 TICKETS_PER_INVOICE = 7
-CHUNK = 50_000
 DEMO_USERS = {"staff": None, "north": Region.NORTH, "south": Region.SOUTH}
 
 # 20 places in turn of region, 25 departments each; departments of a place form a tree with three branches per node.
@@ -86,15 +82,6 @@ FROM (
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Filling:
-    """A table, the statement that fills a range of its ids, and how many rows it gets."""
-
-    model: type[models.Model]
-    statement: str
-    rows: int
-
-
 def load(tickets: int, stream: TextIOBase) -> None:
     """Fill the helpdesk's tables, or say that they are of this size already.
 
@@ -107,32 +94,10 @@ def load(tickets: int, stream: TextIOBase) -> None:
         Filling(Ticket, _TICKETS, tickets),
         Filling(Invoice, _INVOICES, tickets // TICKETS_PER_INVOICE),
     ]
-    if all(filling.model._default_manager.count() == filling.rows for filling in fillings):
+    if is_filled(fillings):
         stream.write(f"helpdesk: {tickets:,} tickets are loaded already.\n")
         return
-    tables = ", ".join(_table(filling.model) for filling in fillings)
-    with connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {tables}")
-    for filling in fillings:
-        _fill(filling, stream)
-    with connection.cursor() as cursor:
-        # VACUUM sets the visibility map that index-only scans need; inside a transaction it is not allowed.
-        cursor.execute(f"{'ANALYZE' if connection.in_atomic_block else 'VACUUM ANALYZE'} {tables}")
-
-
-def _fill(filling: Filling, stream: TextIOBase) -> None:
-    with progress(str(filling.model._meta.verbose_name_plural), filling.rows, stream) as advance:
-        for first in range(1, filling.rows + 1, CHUNK):
-            last = min(first + CHUNK - 1, filling.rows)
-            with transaction.atomic(), connection.cursor() as cursor:
-                # One seed per chunk: the rows do not depend on what ran before in the session.
-                cursor.execute("SELECT setseed(%s)", [1 / (1 + first // CHUNK)])
-                cursor.execute(filling.statement, {"first": first, "last": last, "total": filling.rows})
-            advance(last - first + 1)
-        # The ids came with the rows; the table's own sequence goes on after them.
-        for statement in connection.ops.sequence_reset_sql(no_style(), [filling.model]):
-            with connection.cursor() as cursor:
-                cursor.execute(statement)
+    fill(fillings, stream)
 
 
 def _create_demo_users() -> None:
@@ -141,7 +106,3 @@ def _create_demo_users() -> None:
         user, _ = User.objects.get_or_create(username=name, defaults={"is_staff": region is None, "password": "!"})
         if region is not None:
             Membership.objects.get_or_create(user=user, region=region)
-
-
-def _table(model: type[models.Model]) -> str:
-    return connection.ops.quote_name(model._meta.db_table)

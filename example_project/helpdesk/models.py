@@ -57,7 +57,7 @@ class Department(models.Model):
 
 
 class Membership(models.Model):
-    """A user may see the departments of a region."""
+    """A user may see what belongs to a region."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
     region = models.CharField(max_length=5, choices=Region.choices)

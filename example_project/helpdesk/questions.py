@@ -33,11 +33,11 @@ def questions(user: User) -> list[Question]:
     multiplied = "Wrong: each ticket of a department meets each of its invoices, and the sums count every meeting."
     entries = "Each of the report's scans reads three entries of an index; the ORM's one numbers every ticket."
     return [
-        Question("3 metrics per department: 3 Subquery annotations", FACTS, metrics_by_subqueries, metrics),
-        Question("  the same: conditional aggregation, Count(filter=)", FACTS, metrics_by_condition, metrics),
-        Question("tickets and invoices: Count and Sum over both joins", FACTS, totals_by_joins, totals, multiplied),
-        Question("  the same: 4 Subquery annotations", FACTS, totals_by_subqueries, totals),
-        Question("latest 3 tickets per department: a sliced Prefetch", FACTS, latest_by_prefetch, latest, entries),
+        Question("3 metrics per department: 3 Subquery", FACTS, metrics_by_subqueries, metrics),
+        Question("  the same: Count(filter=)", FACTS, metrics_by_condition, metrics),
+        Question("tickets and invoices: Sum over both joins", FACTS, totals_by_joins, totals, multiplied),
+        Question("  the same: 4 Subquery", FACTS, totals_by_subqueries, totals),
+        Question("latest 3 per department: a sliced Prefetch", FACTS, latest_by_prefetch, latest, entries),
     ]
 
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from django import forms
 
 from example_project.helpdesk.models import Department, EmployeeLoad, Invoice, Ticket
+from example_project.staff import SeenByStaff
 from reports import Report
 
 
-class DepartmentTickets(Report):
+class DepartmentTickets(SeenByStaff, Report):
     """Open and closed tickets per department."""
 
     template = "helpdesk/department_tickets.sql"
@@ -18,7 +19,7 @@ class DepartmentTickets(Report):
     class Params(forms.Form):
         """Which tickets count."""
 
-        opened_from = forms.DateField(required=False, widget=forms.DateInput({"type": "date"}))
+        opened_from = forms.DateField(required=False)
         priorities = forms.TypedMultipleChoiceField(
             choices=Ticket.PRIORITIES, coerce=int, required=False, widget=forms.CheckboxSelectMultiple
         )
@@ -31,7 +32,7 @@ class DepartmentTickets(Report):
         }
 
 
-class LatestTickets(Report):
+class LatestTickets(SeenByStaff, Report):
     """The newest tickets of each department."""
 
     template = "helpdesk/latest_tickets.sql"
@@ -50,7 +51,7 @@ class LatestTickets(Report):
         }
 
 
-class DepartmentTotals(Report):
+class DepartmentTotals(SeenByStaff, Report):
     """Tickets and invoices per department, side by side."""
 
     template = "helpdesk/department_totals.sql"
@@ -58,8 +59,8 @@ class DepartmentTotals(Report):
     class Params(forms.Form):
         """The period: since its first day, until the day after its last."""
 
-        since = forms.DateField(required=False, widget=forms.DateInput({"type": "date"}))
-        until = forms.DateField(required=False, widget=forms.DateInput({"type": "date"}))
+        since = forms.DateField(required=False)
+        until = forms.DateField(required=False)
 
     def get_context(self) -> Mapping[str, object]:
         """Give the template what the user may see."""
@@ -70,7 +71,7 @@ class DepartmentTotals(Report):
         }
 
 
-class EmployeeLoads(Report):
+class EmployeeLoads(SeenByStaff, Report):
     """Open tickets per employee, as instances of a model with relations."""
 
     template = "helpdesk/employee_loads.sql"

@@ -7,8 +7,9 @@ import io
 import pytest
 from django.contrib.auth.models import User
 
-from example_project.helpdesk import loading
+from example_project.helpdesk import loading as helpdesk
 from example_project.helpdesk.models import Department, Employee, Membership
+from example_project.shop import loading as shop
 
 
 @pytest.fixture(autouse=True)
@@ -44,4 +45,11 @@ def departments(db) -> list[Department]:
 @pytest.fixture
 def loaded(db) -> None:
     """The generated data, small."""
-    loading.load(3_000, io.StringIO())
+    helpdesk.load(3_000, io.StringIO())
+    shop.load(600, io.StringIO())
+
+
+@pytest.fixture
+def loaded_staff(loaded) -> User:
+    """The user of the staff that comes with the generated data."""
+    return User.objects.get(username="staff")

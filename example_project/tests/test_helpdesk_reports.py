@@ -214,6 +214,15 @@ def test_a_user_sees_the_own_regions_only(loaded, django_user_model, report_clas
     assert seen <= want
 
 
+@pytest.mark.parametrize("report_class", ALL)
+def test_examples_run_as_the_example_user_on_empty_tables(db, report_class):
+    report = report_class(user=report_class.example_user())
+
+    assert '"helpdesk_membership"' not in report.query({}).sql
+    for example in report.get_header().examples:
+        assert list(report.run(example.params)) == []
+
+
 @pytest.mark.parametrize("user", [None, AnonymousUser()])
 @pytest.mark.parametrize("report_class", ALL)
 def test_nobody_sees_nothing(loaded, report_class, user):

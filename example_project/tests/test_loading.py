@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import io
 import zipfile
+from datetime import UTC, datetime
 
 import pytest
 from django.db import connection
 from django.db.models import Count, F
 
+from example_project import filling
 from example_project.flights import loading as flights
 from example_project.flights.models import Airport, Flight, Weather
 from example_project.helpdesk import loading as helpdesk
 from example_project.helpdesk.models import Department, Invoice, Ticket
+from example_project.shop import loading as shop
+from example_project.shop.models import Category, Customer, Order, OrderLine, Payment, Product
 
 FILES = {
     "airlines.csv": "carrier,name\nUA,United Air Lines Inc.\n",
@@ -29,14 +33,17 @@ FILES = {
 }
 
 
-def content() -> list[str]:
+SHOP = (Category, Product, Customer, Order, OrderLine, Payment)
+
+
+def content(*models) -> list[str]:
     """Return one checksum per table, over every column of every row."""
     with connection.cursor() as cursor:
         return [
             cursor.execute(
                 f"SELECT md5(string_agg(t::text, E'\\n' ORDER BY id)) FROM {model._meta.db_table} t"
             ).fetchone()
-            for model in (Department, Ticket, Invoice)
+            for model in models or (Department, Ticket, Invoice)
         ]
 
 
@@ -51,7 +58,7 @@ def test_load_is_deterministic(transactional_db):
 
 
 def test_load_in_chunks_is_deterministic(transactional_db, monkeypatch):
-    monkeypatch.setattr(helpdesk, "CHUNK", 700)
+    monkeypatch.setattr(filling, "CHUNK", 700)
     helpdesk.load(2_000, io.StringIO())
     first = content()
     Ticket.objects.filter(pk=1_999).delete()
@@ -122,6 +129,90 @@ def test_assignees_belong_to_the_department(loaded):
 
     assert not Ticket.objects.exclude(assignee=None).exclude(assignee__department=F("department")).exists()
     assert [row["count"] for row in regions] == [125, 125, 125, 125]
+
+
+# -- the shop
+
+
+def test_shop_is_deterministic(transactional_db, monkeypatch):
+    monkeypatch.setattr(filling, "CHUNK", 300)
+    shop.load(400, io.StringIO())
+    first = content(*SHOP)
+    Payment.objects.filter(pk=7).delete()
+
+    shop.load(400, io.StringIO())
+
+    assert content(*SHOP) == first
+
+
+def test_shop_of_the_same_size_is_skipped(loaded, django_assert_max_num_queries):
+    output = io.StringIO()
+
+    with django_assert_max_num_queries(6):
+        shop.load(600, output)
+
+    assert output.getvalue() == "shop: 600 orders are loaded already.\n"
+
+
+@pytest.mark.parametrize("orders", [0, 1, 9, 47])
+def test_shop_of_another_size_replaces(transactional_db, orders):
+    shop.load(60, io.StringIO())
+    output = io.StringIO()
+
+    shop.load(orders, output)
+
+    assert [line.partition(" in ")[0] for line in output.getvalue().splitlines()] == [
+        "categories: 40 rows",
+        "products: 340 rows",
+        "customers: 2,000 rows",
+        f"orders: {orders:,} rows",
+        f"order lines: {orders // 4 * 10:,} rows",
+        f"payments: {orders // 10 * 11:,} rows",
+    ]
+    assert [model._default_manager.count() for model in SHOP[3:]] == [orders, orders // 4 * 10, orders // 10 * 11]
+
+
+def test_new_orders_come_after_the_loaded_ones(loaded):
+    order = Order.objects.create(customer_id=1, placed_at="2026-07-01T00:00Z")
+
+    assert order.pk == 601
+
+
+def test_orders_have_lines_and_most_are_paid(loaded):
+    orders = Order.objects.order_by("pk")
+
+    assert list(orders.values_list(Count("lines"), flat=True)[:8]) == [1, 2, 3, 4, 1, 2, 3, 4]
+    assert list(orders.values_list(Count("payments"), flat=True)[:10]) == [1, 1, 2, 1, 1, 1, 1, 2, 1, 0]
+    for order in orders[:50]:
+        total = sum(line.quantity * line.price for line in order.lines.all())
+        assert sum(payment.amount for payment in order.payments.all()) in (total, 0)
+
+
+def test_no_order_in_the_month_without_any(loaded):
+    """And none outside the two years; ids are in the order of time."""
+    placed = list(Order.objects.order_by("pk").values_list("placed_at", flat=True))
+
+    assert [moment for moment in placed if (moment.year, moment.month) == (2025, 8)] == []
+    assert min(placed) >= datetime(2024, 7, 1, tzinfo=UTC)
+    assert max(placed) < datetime(2026, 7, 1, tzinfo=UTC)
+    assert placed == sorted(placed)
+
+
+def test_some_customers_and_categories_are_without(db):
+    shop.load(12_000, io.StringIO())
+
+    customers = set(Customer.objects.filter(orders=None).values_list("pk", flat=True))
+    assert customers >= set(range(50, 2_001, 50))
+    assert len(customers) < 150
+    assert list(Category.objects.filter(products=None).order_by("pk").values_list("pk", flat=True)) == [
+        1,
+        2,
+        3,
+        4,
+        39,
+        40,
+    ]
+    assert Product.objects.filter(lines=None).count() == 0
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+from csv import reader
 
 import pytest
 from django.urls import reverse
@@ -12,10 +14,15 @@ from reports import registered
 
 NAMES = (
     "flights.carrier_delays",
+    "flights.route_delays",
     "helpdesk.department_tickets",
     "helpdesk.department_totals",
     "helpdesk.employee_loads",
     "helpdesk.latest_tickets",
+    "shop.category_sales",
+    "shop.customer_balances",
+    "shop.monthly_revenue",
+    "shop.product_ranks",
 )
 
 
@@ -27,8 +34,12 @@ def json(name: str) -> str:
     return reverse("report-json", args=name.split("."))
 
 
-def test_the_five_reports_are_registered():
-    assert [name for name in registered() if name.startswith(("helpdesk.", "flights."))] == list(NAMES)
+def csv(name: str) -> str:
+    return reverse("report-csv", args=name.split("."))
+
+
+def test_the_ten_reports_are_registered():
+    assert [name for name in registered() if name.startswith(("flights.", "helpdesk.", "shop."))] == list(NAMES)
 
 
 def test_index(loaded, client):
@@ -36,8 +47,9 @@ def test_index(loaded, client):
 
     text = response.content.decode()
     assert response.status_code == 200
-    assert all(page(name) in text for name in NAMES)
+    assert all(address(name) in text for name in NAMES for address in (page, json, csv))
     assert '<tr><td>tickets</td><td class="number">3,000</td></tr>' in text
+    assert '<tr><td>order lines</td><td class="number">1,500</td></tr>' in text
     assert "employee loads" not in text
 
 
@@ -47,7 +59,7 @@ def test_page(loaded, client, name):
 
     assert response.status_code == 200
     assert "SQL that ran" in response.content.decode()
-    assert len(response.context["statements"]) == 2 - (name == "flights.carrier_delays")
+    assert len(response.context["statements"]) == 2 - name.startswith("flights.")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -75,8 +87,8 @@ def test_json_has_the_columns_in_order(loaded, client):
 
 
 def test_unknown_report(db, client):
-    for address in (page("helpdesk.department_ticket"), json("helpdesk.department_ticket")):
-        assert client.get(address).status_code == 404
+    for address in (page, json, csv):
+        assert client.get(address("helpdesk.department_ticket")).status_code == 404
 
 
 def test_post_is_refused(db, client):
@@ -91,24 +103,39 @@ def test_post_is_refused(db, client):
     [
         ("flights.carrier_delays", "month", "13"),
         ("flights.carrier_delays", "late_after", "' OR 1=1 --"),
+        ("flights.carrier_delays", "late_after", ""),
+        ("flights.route_delays", "origin", "BOS"),
         ("helpdesk.department_tickets", "opened_from", "31/12/2026x"),
         ("helpdesk.department_tickets", "priorities", "9"),
         ("helpdesk.department_totals", "until", "soon"),
         ("helpdesk.employee_loads", "at_least", "0"),
         ("helpdesk.latest_tickets", "n", ""),
+        ("shop.category_sales", "levels", "0"),
+        ("shop.customer_balances", "since", "2026-02-30"),
+        ("shop.monthly_revenue", "average_over", "5"),
+        ("shop.product_ranks", "top", "all"),
     ],
 )
 def test_a_bad_value_is_a_400_beside_its_field(loaded, client, name, field, value):
     answer = client.get(json(name), {field: value})
+    file = client.get(csv(name), {field: value})
     shown = client.get(page(name), {field: value})
 
-    assert (answer.status_code, shown.status_code) == (400, 400)
+    assert (answer.status_code, file.status_code, shown.status_code) == (400, 400, 400)
+    assert file.json() == answer.json()
     ((refused, messages),) = answer.json()["errors"].items()
     assert refused == field
     wrong = re.search(r'<div class="field wrong">.*?</div>', shown.content.decode(), re.DOTALL)
     assert wrong is not None
     assert f'name="{field}"' in wrong[0]
     assert shown.context["form"].errors[field] == messages
+
+
+@pytest.mark.parametrize("name", ["helpdesk.department_totals", "shop.monthly_revenue"])
+def test_dates_have_a_calendar(loaded, client, name):
+    text = client.get(page(name), {"since": "2026-01-31"}).content.decode()
+
+    assert '<input type="date" name="since" value="2026-01-31" id="id_since">' in text
 
 
 def test_all_bad_values_at_once(loaded, client):
@@ -158,9 +185,10 @@ def test_the_chosen_user_sees_less(loaded, client):
 
 def test_an_unknown_user_is_refused(loaded, client):
     answer = client.get(json("helpdesk.department_tickets"), {"as": "root"})
+    file = client.get(csv("helpdesk.department_tickets"), {"as": "root"})
     shown = client.get(page("helpdesk.department_tickets"), {"as": "root"})
 
-    assert (answer.status_code, shown.status_code) == (400, 400)
+    assert (answer.status_code, file.status_code, shown.status_code) == (400, 400, 400)
     assert answer.json()["errors"] == {"as": ["'root' is not a demo user; choose one of: staff, north, south."]}
     assert "is not a demo user" in shown.content.decode()
 
@@ -237,6 +265,50 @@ def test_links_keep_the_parameters(loaded, client):
 
     assert "?n=2&amp;as=north&amp;page=3" in text
     assert "?n=2&amp;as=north&amp;sort=status" in text
+
+
+def test_a_path_is_shown_from_the_root(loaded, client):
+    text = client.get(page("shop.category_sales")).content.decode()
+
+    assert "<td>Home › Kitchen › Cookware › Pans</td>" in text
+
+
+# -- CSV
+
+
+def lines_of(response) -> list[list[str]]:
+    return list(reader(io.StringIO(b"".join(response.streaming_content).decode())))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_csv_has_all_rows(loaded, client, name):
+    response = client.get(csv(name))
+
+    lines = lines_of(response)
+    columns = client.get(page(name)).context["header"]
+    assert response.status_code == 200
+    assert response["Content-Disposition"] == f'attachment; filename="{name.partition(".")[2]}.csv"'
+    assert len(lines) == 1 + client.get(json(name)).json()["count"]
+    assert {len(line) for line in lines} == {len(columns)}
+
+
+def test_csv_follows_the_parameters_the_sort_and_the_user(loaded, client):
+    asked = {"priorities": "1", "as": "north", "sort": "-closed_tickets"}
+
+    _, *lines = lines_of(client.get(csv("helpdesk.department_tickets"), asked | {"page": "2"}))
+
+    rows = [
+        client.get(json("helpdesk.department_tickets"), asked | {"page": number}).json()["rows"]
+        for number in range(1, 6)
+    ]
+    assert [int(line[0]) for line in lines] == [row["department_id"] for part in rows for row in part]
+    assert len(lines) == 125
+
+
+def test_the_csv_link_asks_for_all_pages_of_the_same(loaded, client):
+    text = client.get(page("helpdesk.department_tickets"), {"page": "2", "as": "north"}).content.decode()
+
+    assert f'href="{csv("helpdesk.department_tickets")}?as=north"' in text
 
 
 def test_values_are_escaped(loaded, client):

@@ -1,7 +1,7 @@
 -- doc: Flights, delays and late arrivals per carrier.
 -- name: carrier_delays
 -- param: month integer choices=1|2|3|4|5|6|7|8|9|10|11|12
--- param: late_after integer default=15
+-- param: late_after integer required default=15
 -- column: carrier text pk fk=flights.Airline
 -- column: airline text
 -- column: flights bigint

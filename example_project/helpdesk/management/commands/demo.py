@@ -16,6 +16,8 @@ from example_project.flights.models import Flight
 from example_project.flights.questions import questions as flights_questions
 from example_project.helpdesk import loading as helpdesk
 from example_project.helpdesk.questions import questions as helpdesk_questions
+from example_project.shop import loading as shop
+from example_project.shop.questions import questions as shop_questions
 from reports import registered
 
 
@@ -38,19 +40,22 @@ class Command(BaseCommand):
             raise CommandError(f"cannot connect to the PostgreSQL that DATABASE_URL names: {error}") from error
         call_command("migrate", verbosity=0)
         helpdesk.load(tickets, self.stdout)
+        shop.load(tickets // shop.TICKETS_PER_ORDER, self.stdout)
         flights.load(self.stdout)
         self._compare(tickets)
         if serve:
             self._serve(port)
 
     def _compare(self, tickets: int) -> None:
-        questions = helpdesk_questions(User.objects.get(username="staff"))
+        staff = User.objects.get(username="staff")
+        questions = helpdesk_questions(staff) + shop_questions(staff)
         if Flight.objects.exists():
             questions += flights_questions()
         version = connection.cursor().execute("SHOW server_version").fetchone()[0]
         self.stdout.write(
             f"\nPostgreSQL {version}; {tickets:,} tickets, {tickets // helpdesk.TICKETS_PER_INVOICE:,} invoices,"
-            f" {helpdesk.DEPARTMENTS} departments; best of {comparison.RUNS} runs\n\n"
+            f" {helpdesk.DEPARTMENTS} departments, {tickets // shop.TICKETS_PER_ORDER:,} orders;"
+            f" best of {comparison.RUNS} runs\n\n"
         )
         comparisons = [comparison.compare(question) for question in questions]
         self.stdout.write(comparison.table(comparisons))
