@@ -15,12 +15,14 @@ django.setup()
 
 from django.db import connection  # noqa: E402 - Django first
 
-from benchmarks import binder, crossover, overhead, rows  # noqa: E402
+from benchmarks import binder, counts, crossover, exports, overhead, rows  # noqa: E402
 
 MEASUREMENTS = {
     "binder": binder.measure,
     "overhead": overhead.measure,
     "rows": rows.measure,
+    "exports": exports.measure,
+    "counts": counts.measure,
     "crossover": crossover.measure,
 }
 
@@ -35,10 +37,11 @@ def main(names: list[str]) -> None:
             cursor.execute("SELECT version()")
             version = cursor.fetchone()[0].split(" on ")[0]
         print(f"{version}, Python {sys.version.split()[0]}, Django {django.__version__}")
-        print(f"{'ours / other':<68}{'ours':>12}{'other':>12}{'ratio':>8}")
+        print(f"{'ours / other':<68}{'ours':>13}{'other':>13}{'ratio':>8}")
         for measurement in names or MEASUREMENTS:
             for found in MEASUREMENTS[measurement]():
-                print(f"{found.name:<68}{found.ours:>9.3f} ms{found.other:>9.3f} ms{found.ratio:>8.2f}", flush=True)
+                figures = f"{found.ours:>9.3f} {found.unit:<3}{found.other:>9.3f} {found.unit:<3}{found.ratio:>8.2f}"
+                print(f"{found.name:<68}{figures}", flush=True)
     finally:
         connection.creation.destroy_test_db(name, verbosity=0)
 

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Milliseconds of two things, medians of the runs, and the median of their ratios run by run."""
+    """Two things, medians of the runs, and the median of their ratios run by run; ``unit`` is milliseconds or MiB."""
 
     name: str
     ours: float
     other: float
     ratio: float
+    unit: str = "ms"
 
 
 def compare(name: str, ours: Callable[[], object], other: Callable[[], object], *, runs: int = 9) -> Comparison:

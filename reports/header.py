@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any, TypeVar
 
-from reports.conf import LONGEST, is_seconds
+from reports.conf import LONGEST, seconds_of
 from reports.errors import TemplateError, listed, near
 
 KEYS = ("column", "doc", "example", "name", "ordering", "param", "tags", "timeout")
@@ -24,8 +25,6 @@ _LINE = re.compile(r"-- (?P<key>[a-z_]+):(?:\s+(?P<value>.*))?$")
 _STRAY = re.compile(r"--\s*([a-z_]+):")
 _IDENTIFIER = re.compile(r"[^\W\d]\w*$")
 REPORT_NAME = re.compile(r"(?:[^\W\d]\w*\.)?[^\W\d]\w*")
-_TIMEOUT = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|min)$")
-_SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +181,8 @@ def _read_column(draft: _Draft, value: str) -> None:
     _append(draft, "columns", _declaration(draft, value, Column))
 
 
-def _read_ordering(draft: _Draft, value: str) -> None:
-    draft.values["ordering"] = _names(value)
-
-
-def _read_tags(draft: _Draft, value: str) -> None:
-    draft.values["tags"] = _names(value)
+def _read_names(key: str, draft: _Draft, value: str) -> None:
+    draft.values[key] = tuple(name.strip() for name in value.split(",") if name.strip())
 
 
 def _read_example(draft: _Draft, value: str) -> None:
@@ -201,27 +196,22 @@ def _read_example(draft: _Draft, value: str) -> None:
 
 
 def _read_timeout(draft: _Draft, value: str) -> None:
-    match = _TIMEOUT.match(value)
-    seconds = float(match["number"]) * _SECONDS[match["unit"]] if match else None
-    if not is_seconds(seconds):
+    seconds = seconds_of(value)
+    if seconds is None:
         raise draft.error(f"{value!r} is not a timeout; write for example 500ms, 5s or 2min, at most {LONGEST}s.")
     draft.values["timeout"] = seconds
 
 
-_READ = {
+_READ: Mapping[str, Callable[[_Draft, str], None]] = {
     "doc": _read_doc,
     "name": _read_name,
     "param": _read_param,
     "column": _read_column,
-    "ordering": _read_ordering,
-    "tags": _read_tags,
+    "ordering": partial(_read_names, "ordering"),
+    "tags": partial(_read_names, "tags"),
     "example": _read_example,
     "timeout": _read_timeout,
 }
-
-
-def _names(value: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in value.split(",") if name.strip())
 
 
 def _append(draft: _Draft, key: str, item: Column | Param) -> None:

@@ -194,14 +194,15 @@ def _unknown(form: forms.Form, params: Mapping[str, Any]) -> dict[str, list[Any]
 def _accepted(field: forms.Field | None) -> str | None:
     """Return in a few words what a field accepts. Choices that come from a database are not read."""
     if isinstance(field, forms.ChoiceField) and not isinstance(field, forms.ModelChoiceField):
-        values = [str(value) for value in _choice_values(field.choices) if value not in (None, "")]
+        values = [str(value) for value in choice_values(field.choices) if value not in (None, "")]
         return ", ".join(values[:20]) + (", …" if len(values) > 20 else "")
     return next((words for kind, words in _ACCEPTED if isinstance(field, kind)), None)
 
 
-def _choice_values(choices: Any) -> Iterable[Any]:
+def choice_values(choices: Any) -> Iterable[Any]:
+    """Yield the values of a field's choices, those of groups too."""
     for value, label in choices:
         if isinstance(label, (list, tuple)):
-            yield from _choice_values(label)
+            yield from choice_values(label)
         else:
             yield value

@@ -20,6 +20,7 @@ INSTALLED_APPS = [
     "reports",
     "tests",
     "example_project.helpdesk",
+    "example_project.shop",
     "example_project.flights",
 ]
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import doctest
 import re
+import shlex
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from decimal import Decimal
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,10 +18,12 @@ import pytest
 from django import forms
 from django.apps import apps
 from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.core.management.base import SystemCheckError
 from django.core.paginator import Paginator
-from django.db import models
+from django.db import connection, models, transaction
 from django.db.models import F, Sum
-from django.test import override_settings
+from django.test import TestCase, override_settings
 
 import reports
 from example_project.helpdesk.models import Department, Ticket
@@ -29,6 +34,7 @@ from reports.loader import find_template
 CHECKOUT = Path(__file__).parent.parent
 TEXT = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 FENCE = re.compile(r"^```(?P<language>\w+)\n(?P<code>.*?)^```", re.DOTALL | re.MULTILINE)
+COMMAND = re.compile(r"^\$ python manage\.py (?P<command>.+)\n(?P<output>(?:(?!\$ ).*\n)*)", re.MULTILINE)
 MONTH = """\
 -- param: month date required
 SELECT department_id, count(*) AS tickets
@@ -78,7 +84,7 @@ def departments() -> None:
 
 
 @pytest.mark.django_db
-def test_readme_examples(departments: None, months: None, tmp_path: Path):
+def test_readme_examples(departments: None, months: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Every Python block defines what it says, and every call prints what stands below it."""
     folder = tmp_path / "helpdesk"
     folder.mkdir()
@@ -95,12 +101,14 @@ def test_readme_examples(departments: None, months: None, tmp_path: Path):
         "Sum": Sum,
         "forms": forms,
         "models": models,
+        "TestCase": TestCase,
         "request": SimpleNamespace(user=user),
     }
+    monkeypatch.chdir(tmp_path)
     runner = doctest.DocTestRunner(verbose=False)
     with override_settings(REPORTS={"TEMPLATE_DIRS": [tmp_path]}):
         for match in FENCE.finditer(TEXT):
-            if match["language"] == "python" and "class " in match["code"]:
+            if match["language"] == "python" and re.search("^(class|def) ", match["code"], re.MULTILINE):
                 code = match["code"].replace("from .models", "from example_project.helpdesk.models")
                 exec(compile(code, "README.md", "exec"), names)  # noqa: S102 - our own README
             elif match["language"] == "pycon":
@@ -111,6 +119,50 @@ def test_readme_examples(departments: None, months: None, tmp_path: Path):
 
     assert runner.summarize(verbose=False).failed == 0
     assert runner.tries >= 12
+
+
+@pytest.mark.django_db
+def test_readme_commands(departments: None, monkeypatch: pytest.MonkeyPatch):
+    """Every command that has output below it prints that."""
+    User.objects.create(username="staff", is_staff=True)
+    monkeypatch.setenv("COLUMNS", "120")
+    shown = [(found["command"], found["output"]) for block in fences("console") for found in COMMAND.finditer(block)]
+
+    assert [(command, printed(command)) for command, output in shown if output] == [
+        (command, output) for command, output in shown if output
+    ]
+    assert len(shown) >= 4
+
+
+def printed(line: str) -> str:
+    """Return what a command of the README prints; a check is of the README's report alone, after the renaming."""
+    name, *arguments = shlex.split(line)
+    out = StringIO()
+    try:
+        with renamed_column() if name == "check" else nullcontext():
+            call_command(name, *arguments, stdout=out, stderr=out)
+    except SystemCheckError as error:
+        out.write(f"{error}\n")
+    except CommandError as error:
+        out.write(f"CommandError: {error}\n")
+    text = out.getvalue().replace(f"{CHECKOUT}/example_project/", "").replace("example_project.", "")
+    if name != "check":
+        return text
+    head, *messages = re.split(r"^(?=<class)", text, flags=re.MULTILINE)
+    return head + "".join(message for message in messages if "DepartmentTickets" in message).rstrip() + "\n"
+
+
+@contextmanager
+def renamed_column() -> Iterator[None]:
+    """Do what ``RenameField("ticket", "resolution_hours", "hours_to_resolve")`` does to the table and the model."""
+    with transaction.atomic(), pytest.MonkeyPatch.context() as patch:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE helpdesk_ticket RENAME COLUMN resolution_hours TO hours_to_resolve")
+        patch.setattr(Ticket._meta.get_field("resolution_hours"), "column", "hours_to_resolve")
+        try:
+            yield
+        finally:
+            transaction.set_rollback(True)
 
 
 def test_readme_template_is_the_example_projects():
@@ -131,5 +183,6 @@ def test_readme_errors():
 
 
 def test_readme_checks():
-    ids = set(re.findall(r"reports\.[EWI]\d+", (CHECKOUT / "reports" / "checks.py").read_text(encoding="utf-8")))
+    sources = [path.read_text(encoding="utf-8") for path in (CHECKOUT / "reports" / "checks").glob("*.py")]
+    ids = {f"reports.{number}" for number in re.findall(r"\b[EWI]\d{3}\b", "".join(sources))}
     assert ids == set(re.findall(r"`(reports\.[EWI]\d+)`", TEXT))
