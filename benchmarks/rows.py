@@ -9,6 +9,7 @@ from django.db import connection
 from benchmarks.tickets import Tickets, TicketsAsText, create_table
 from benchmarks.timing import Comparison, compare
 
+
 def measure() -> Iterator[Comparison]:
     """Yield the ratios: at most 0.85 where the columns allow the binary format, at most 1.0 where not."""
     create_table()

@@ -13,6 +13,20 @@ def django_db_modify_db_settings() -> None:
         pytest.exit("DATABASE_URL is not set. Run `make test`, which starts a PostgreSQL of its own.", returncode=4)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what asks no database when parameters are bound by the server: it was run with the client's binding."""
+    if not connection.settings_dict["OPTIONS"]["server_side_binding"]:
+        return
+    asking = [item for item in items if _asks_a_database(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(asking)])
+    items[:] = asking
+
+
+def _asks_a_database(item: pytest.Item) -> bool:
+    names = getattr(item, "fixturenames", ())
+    return item.get_closest_marker("django_db") is not None or not {"db", "transactional_db"}.isdisjoint(names)
+
+
 def pytest_report_header() -> str:
     binding = "server" if connection.settings_dict["OPTIONS"]["server_side_binding"] else "client"
     return f"parameters are bound by the {binding}"
