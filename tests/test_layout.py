@@ -29,6 +29,8 @@ OPTIONAL = [
     "sqlglot",
     "xlsxwriter",
 ]
+# The modules that are for those who have the dependency.
+EDGES = ["reports.testing.plugin"]
 
 IMPORT_ALL = f"""
 import pkgutil, sys
@@ -40,6 +42,9 @@ django.setup()
 import reports
 for name in reports.__all__:
     getattr(reports, name)
+for module in pkgutil.walk_packages(reports.__path__, "reports."):
+    if module.name not in {EDGES!r}:
+        __import__(module.name)
 """
 
 

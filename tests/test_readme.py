@@ -27,7 +27,7 @@ from django.test import TestCase, override_settings
 
 import reports
 from example_project.helpdesk.models import Department, Ticket
-from reports import Report, conf, errors
+from reports import Report, conf, errors, exports, testing
 from reports.header import KEYS
 from reports.loader import find_template
 
@@ -169,7 +169,7 @@ def test_readme_template_is_the_example_projects():
     assert fences("sql")[0].rstrip() == find_template("helpdesk/department_tickets.sql").path.read_text().rstrip()
 
 
-@pytest.mark.parametrize("name", [*reports.__all__, *conf.NAMES, *KEYS])
+@pytest.mark.parametrize("name", [*reports.__all__, *exports.__all__, *testing.__all__, *conf.NAMES, *KEYS])
 def test_readme_names(name: str):
     """Every public name, setting and header key is in the README."""
     assert re.search(rf"\b{name}\b", TEXT)
