@@ -116,6 +116,9 @@ def plain(value: Any) -> Any:
         return tuple((plain(key), plain(v)) for key, v in value.items())
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return (value._fields, *map(plain, value))
+    if isinstance(value, models.QuerySet) and not value.ordered:  # Django drops Meta.ordering beside a GROUP BY
+        items = sorted((plain(item) for item in value), key=repr)
+        return items and {"unordered": items}
     if isinstance(value, (models.QuerySet, list, tuple, set, frozenset, Iterator)):
         return [plain(item) for item in value]
     return value

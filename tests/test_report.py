@@ -319,6 +319,7 @@ def test_run_is_lazy():
 @pytest.mark.django_db
 def test_run_describes_once_what_declares_nothing(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Undeclared, "_made", None)
+    monkeypatch.setattr(Undeclared, "_described", None)
     assert Undeclared.get_row_model() is None
 
     with CaptureQueriesContext(connection) as queries:
