@@ -8,7 +8,7 @@ ARGS ?=
 
 VENV_PYTHON := .venv/bin/python
 WITH_POSTGRES := $(VENV_PYTHON) -m scripts.with_postgres
-PYTEST := $(VENV_PYTHON) -m pytest
+PYTEST := $(VENV_PYTHON) -m pytest -n auto
 
 .DEFAULT_GOAL := help
 .PHONY: help environment test demo lint format matrix bench clean

@@ -30,12 +30,25 @@ _UNDECIDED = ("42725", "42883", "42804", "42P18")
 _INDETERMINATE = "42P18"
 # Extensions may be in any schema; without its name theirs are the words of a header.
 _EXTENSIONS = ("citext", "geography", "geometry", "hstore", "ltree")
+# A domain stands for the type below it, through other domains. The last value is that type of an array's items, NULL
+# when they are of no domain.
 _ASK = """
-SELECT format_type(asked.oid, asked.modifier), item.typname, coalesce(item.typtype, 'p'),
-       coalesce(item.oid <> kind.oid, false), format_type(item.typbasetype, item.typtypmod)
-FROM unnest(%s::oid[], %s::int[]) WITH ORDINALITY AS asked (oid, modifier, position)
+WITH RECURSIVE domain (oid, kind, modifier) AS (
+    SELECT pg_type.oid, kind.oid, pg_type.typtypmod
+    FROM pg_type JOIN pg_type AS kind ON kind.oid = pg_type.typbasetype AND kind.typtype <> 'd'
+    UNION ALL
+    SELECT pg_type.oid, domain.kind, domain.modifier FROM domain JOIN pg_type ON pg_type.typbasetype = domain.oid
+), asked AS (
+    SELECT coalesce(domain.kind, oid) AS oid, coalesce(domain.modifier, asked.modifier) AS modifier, position
+    FROM unnest(%s::oid[], %s::int[]) WITH ORDINALITY AS asked (oid, modifier, position) LEFT JOIN domain USING (oid)
+)
+SELECT format_type(asked.oid, asked.modifier), item.typname, coalesce(below.typtype, item.typtype, 'p'),
+       coalesce(item.oid <> kind.oid, false), format_type(domain.kind, domain.modifier)
+FROM asked
 LEFT JOIN pg_type AS kind ON kind.oid = asked.oid
 LEFT JOIN pg_type AS item ON item.oid = CASE WHEN kind.typcategory = 'A' THEN kind.typelem ELSE kind.oid END
+LEFT JOIN domain ON domain.oid = item.oid
+LEFT JOIN pg_type AS below ON below.oid = domain.kind
 ORDER BY position
 """
 
@@ -72,15 +85,6 @@ def describe_columns(source: TemplateSource, *, using: str) -> tuple[Column, ...
             f"report {source.report!r} declares no columns, so PostgreSQL must be asked once, which async code cannot"
             " do. Write the columns in the template's header, as '-- column: NAME TYPE'."
         ) from error
-
-
-def infer_params(query: Query, *, using: str) -> tuple[str | None, ...]:
-    """Return for each ``%s`` of a query the type PostgreSQL infers, None when it cannot tell.
-
-    Raises:
-        QueryError: As ``describe_query``.
-    """
-    return describe_query(query, using=using).params
 
 
 def describe_query(query: Query, *, using: str) -> Description:
@@ -188,16 +192,16 @@ def _types(cursor: Any, asked: Sequence[tuple[int, int]]) -> list[tuple[Type, st
     return [_found(*row) for row in cursor.fetchall()]
 
 
-def _found(words: str, item: str | None, category: str, is_array: bool, domain_of: str) -> tuple[Type, str | None]:
-    """Return what a row of the catalogue says. ``category`` is ``pg_type.typtype``."""
+def _found(words: str, item: str | None, category: str, is_array: bool, below: str | None) -> tuple[Type, str | None]:
+    """Return what a row of the catalogue says. ``category`` is ``pg_type.typtype``, ``below`` the type of a domain."""
     kind = Type(item, dimensions=int(is_array)) if item in _EXTENSIONS else parse_type(words)
     if category == "e" and not is_array:
         return Type("text"), None
-    if category == "d" and not is_array:
-        return parse_type(domain_of), None
-    if category == "c":
+    of_items = parse_type(below or "text")
+    if category == "c" or of_items.dimensions:
         return kind, instead(Type("record", dimensions=int(is_array)))
     if kind.name in NAMES:
         return kind, None
     # The driver knows no array of the project's own types, and gives its text.
-    return kind, instead(kind) or instead(kind, domain_of if category == "d" else "text")
+    cast = str(of_items) if of_items.name in NAMES else "text"
+    return kind, instead(kind) or instead(Type(of_items.name, dimensions=1)) or instead(kind, cast)

@@ -2,7 +2,7 @@
 
 A header begins on the file's first line and goes on while lines begin with ``-- ``. Keys are in lower case; a line
 ``--   more text`` continues the one above it. A leading comment in which no line begins with one of the keys is an
-ordinary comment, and the template has no header.
+ordinary comment, and the template has no header; one of the keys below it, before the statement, is an error.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ ONCE = ("doc", "name", "ordering", "tags", "timeout")
 
 _LINE = re.compile(r"-- (?P<key>[a-z_]+):(?:\s+(?P<value>.*))?$")
 _STRAY = re.compile(r"--\s*([a-z_]+):")
+_BEFORE_STATEMENT = re.compile(r"\s+|--[^\n]*|/\*.*?\*/|\{#.*?#\}", re.DOTALL)
 _IDENTIFIER = re.compile(r"[^\W\d]\w*$")
 REPORT_NAME = re.compile(r"(?:[^\W\d]\w*\.)?[^\W\d]\w*")
 
@@ -105,10 +106,12 @@ def parse_header(source: str, file: str = "<template>") -> Header:
     """
     block = list(_leading_comment(source))
     keys = [match["key"] for text in block if (match := _LINE.match(text))]
-    if not any(key in KEYS or near(key, KEYS) for key in keys):
-        return Header()
     draft = _Draft(file)
-    _refuse_stray_entries(source, len(block), draft)
+    if not any(key in KEYS or near(key, KEYS) for key in keys):
+        _refuse_stray_entries(source, draft, "a header begins on the file's first line, and this {!r} is below it.")
+        return Header()
+    below = "the header ended before this {!r}; leave no line out, write '-- key: value'."
+    _refuse_stray_entries(source, draft, below, after=len(block))
     entries = _entries(block, draft)
     for line, key, value in entries:
         draft.line = line
@@ -117,15 +120,14 @@ def parse_header(source: str, file: str = "<template>") -> Header:
     return Header(**draft.values, lines=len(block), places=places)
 
 
-def _refuse_stray_entries(source: str, end: int, draft: _Draft) -> None:
-    """Refuse an entry below the header, before the statement: an empty line above it would silence it."""
-    for number, text in enumerate(source.split("\n")[end:], start=end + 1):
-        stray = _STRAY.match(text)
-        if stray and stray[1] in KEYS:
-            draft.line = number
-            raise draft.error(f"the header ended before this {stray[1]!r}; leave no line out, write '-- key: value'.")
-        if text.strip() and not text.startswith("--"):
-            return
+def _refuse_stray_entries(source: str, draft: _Draft, problem: str, *, after: int = 0) -> None:
+    """Refuse an entry in a comment before the statement, below these lines: where it stands, nothing reads it."""
+    end = 1 if source.startswith("\ufeff") else 0
+    while part := _BEFORE_STATEMENT.match(source, end):
+        stray, draft.line = _STRAY.match(part[0]), source.count("\n", 0, end) + 1
+        if stray and stray[1] in KEYS and draft.line > after:
+            raise draft.error(problem.format(stray[1]))
+        end = part.end()
 
 
 def _leading_comment(source: str) -> Iterator[str]:
@@ -155,7 +157,7 @@ def _entries(block: list[str], draft: _Draft) -> list[tuple[int, str, str]]:
         else:
             raise draft.error(
                 f"not a header line: {text!r}. Write '-- key: value', continue a value with '--   text',"
-                " and put an empty line between the header and other comments."
+                " and put other comments below the header, after an empty line."
             )
     return entries
 
@@ -243,4 +245,6 @@ def _declaration(draft: _Draft, value: str, kind: type[_Declared]) -> _Declared:
         if key in given:
             raise draft.error(f"{key!r} stands twice in {value!r}.")
         given[key] = text if equals else True
+    if given.get("pk") and given.get("null"):
+        raise draft.error(f"{value!r} is a key and null; a key has no NULL.")
     return kind(name=words[0], type=" ".join(words[1:start]).lower(), line=draft.line, **given)

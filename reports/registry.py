@@ -88,7 +88,11 @@ def _register_templates(config: AppConfig) -> None:
                 "template": template_name,
                 "name": name,
             }
-            register(type(words, (Report,), attributes))
+            report: type[Report] = type(words, (Report,), attributes)
+            other = _reports.get(report.get_name())
+            # A class over this template that has its name already is the report: reports.checks tells of the line.
+            if other is None or other.template != template_name or _origin(other) == _origin(report):
+                register(report)
 
 
 def _origin(report: type[Report]) -> str:

@@ -70,7 +70,7 @@ def _row_model(report: str, declared: tuple[Column, ...], order: tuple[str, ...]
     keys = [column for column in declared if column.pk]
     attributes: dict[str, Any] = {"__module__": __name__, "_report": report, "_has_key": bool(keys)}
     attributes["_manager"] = models.Manager()  # Django's own is called objects, and so may a column be
-    _check_names(declared, file)
+    check_names(declared, file)
     for position, column in enumerate(declared):
         field = build_field(column, file=file)
         field.primary_key = (column.pk and len(keys) == 1) or (not keys and position == 0)
@@ -111,7 +111,12 @@ def __getattr__(name: str) -> Any:
     return found
 
 
-def _check_names(columns: Iterable[Column], file: str) -> None:
+def check_names(columns: Iterable[Column], file: str) -> None:
+    """Refuse names that Django would take for something else, and those of one field.
+
+    Raises:
+        TemplateError: Names the file and the column.
+    """
     taken: dict[str, str] = {}
     for column in columns:
         # Django does not double a quote in a column's name. The name may be a value's text, so it is not shown.

@@ -46,7 +46,7 @@ _INSTEAD: Mapping[str, str] = {
 }
 
 _TYPE = re.compile(
-    r"(?P<name>\"char\"|[a-z_][\w ]*?)\s*(?:\((?P<sizes>\d+(?:\s*,\s*-?\d+)?)\))?"
+    r"(?P<name>\"char\"|[a-z_][\w ]*?)\s*(?:\(\s*(?P<sizes>\d+(?:\s*,\s*-?\d+)?)\s*\))?"
     r"(?P<zone> with(?:out)? time zone)?(?P<arrays>(?:\[\])*)"
 )
 # interval's fields are a part of its modifier: 'interval day to second(3)'.
@@ -101,7 +101,7 @@ def parse_type(text: str) -> Type:
 
     Case, white space around the numbers, and synonyms make no difference: ``INT8`` is ``bigint``.
     """
-    words = " ".join(text.lower().split())
+    words = " ".join(text.lower().split()).replace('"bit"', "bit")  # so format_type() writes one of any length
     match = _TYPE.fullmatch(_INTERVAL.sub("interval", words))
     if match is None:
         return Type(words)

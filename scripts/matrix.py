@@ -3,7 +3,7 @@
     python -m scripts.with_postgres -- python -m scripts.matrix
 
 Each pair has its own virtual environment and its own test database; two run at a time. The package is not installed in
-them: they test the bare checkout.
+them: they test the bare checkout. The pair of the interpreter that runs this is left out: `make test` tests it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 from scripts.environment import CHECKOUT, make_environment, project
@@ -141,10 +142,13 @@ def main() -> int:
     found = interpreters()
     for series in DJANGOS.keys() - found.keys():
         print(f"Python {'.'.join(map(str, series))}: not on this machine")
+    tested = sys.version_info[:2], version("django").rpartition(".")[0]
+    print(f"Python {sys.version_info[0]}.{sys.version_info[1]} with Django {tested[1]}: tested by make test")
     cells = [
-        Cell(path, ".".join(map(str, version)), django)
-        for series, (path, version) in found.items()
+        Cell(path, ".".join(map(str, numbers)), django)
+        for series, (path, numbers) in found.items()
         for django in DJANGOS[series]
+        if (series, django) != tested
     ]
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         list(pool.map(Cell.run, cells))

@@ -4,10 +4,15 @@ import os
 
 import pytest
 from django.db import connection
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no fault of what is tested.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings() -> None:
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """Say how to get a database, in place of a page of connection errors."""
     if not os.environ.get("DATABASE_URL"):
         pytest.exit("DATABASE_URL is not set. Run `make test`, which starts a PostgreSQL of its own.", returncode=4)

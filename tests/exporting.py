@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from typing import Any
 
 import psycopg
@@ -39,6 +40,15 @@ def from_outside(sql: str, *params: object) -> list[Any]:
     names = ("dbname", "user", "password", "host", "port")
     with psycopg.connect(**{name: options[name] for name in names if name in options}) as other:
         return other.execute(sql, params).fetchall()
+
+
+def all_ended() -> bool:
+    """Return whether no export of the tests runs any more. PostgreSQL may tell of an end a little after it."""
+    for _ in range(40):
+        if running() == 0:
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def running() -> int:

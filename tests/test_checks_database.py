@@ -18,6 +18,7 @@ from django import forms
 from django.apps import apps
 from django.core import checks
 from django.db import connection, models
+from django.db.migrations.exceptions import BadMigrationError, NodeNotFoundError
 from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import ConnectionHandler
 
@@ -130,7 +131,7 @@ def test_missing_template_is_told_without_a_database(write):
 
 # -- databases that are not ready
 
-UNREADY = "reports are not checked on the database 'default': it lacks migrations, or cannot be asked."
+UNREADY = "reports are not checked on the database 'default': it lacks migrations."
 
 
 def unapplied(self: MigrationExecutor, targets: Any) -> list[Any]:
@@ -179,6 +180,20 @@ def test_database_that_cannot_be_reached(template, monkeypatch):
     template("SELECT 1 AS n")
     lost = {**connection.settings_dict, "HOST": "127.0.0.1", "PORT": "1"}
     monkeypatch.setattr(database, "connections", ConnectionHandler({"default": lost}))
+
+    message = "reports are not checked on the database 'default': it cannot be asked (OperationalError)."
+    assert check_database(databases=["default"]) == [
+        checks.Warning(message, hint="Try: manage.py dbshell --database default", id="reports.W024")
+    ]
+
+
+@pytest.mark.parametrize("fault", [NodeNotFoundError("lost", ("a", "1")), BadMigrationError("bad")])
+def test_migrations_that_cannot_be_read_count_as_unapplied(template, monkeypatch, fault: Exception):
+    def refuse(self: MigrationExecutor, targets: Any) -> list[Any]:
+        raise fault
+
+    template("SELECT 1 AS n")
+    monkeypatch.setattr(MigrationExecutor, "migration_plan", refuse)
 
     assert found() == [("reports.I020", UNREADY)]
 

@@ -260,9 +260,12 @@ def test_count_template_alone(project: Project, app: Path):
     )
 
 
-@pytest.mark.parametrize("name", ["sales.sql", "test/sales.sql"])
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [("sales.sql", "sales.sql"), ("test/sales.sql", "sales.sql"), ("shop/sales.sql", "shop/sales.sql")],
+)
 @pytest.mark.parametrize("text", ["-- doc: Sales.\nSELECT 1", "SELECT {{ n }}", "{% set a = 1 %}", "-- timeout: x\n"])
-def test_template_where_none_is_looked_for(project: Project, app: Path, name: str, text: str):
+def test_template_where_none_is_looked_for(project: Project, app: Path, name: str, right: str, text: str):
     path = app / name
     path.parent.mkdir(exist_ok=True)
     path.write_text(text)
@@ -270,7 +273,7 @@ def test_template_where_none_is_looked_for(project: Project, app: Path, name: st
     (message,) = project.messages()
 
     assert (message.msg, message.id) == (f"{path}: this template is never found.", "reports.W007")
-    assert message.hint == f"Templates stand in {app / 'tests'}: move it, for example to {app / 'tests' / name}."
+    assert message.hint == f"Templates stand in {app / 'tests'}: move it, for example to {app / 'tests' / right}."
 
 
 def test_other_sql_beside_templates(project: Project, app: Path):
@@ -295,6 +298,30 @@ def test_own_templates_have_no_label(project: Project, tmp_path: Path, settings:
     settings.REPORTS = {}
 
     assert project.messages() == []
+
+
+# Settings.
+
+
+def test_settings_that_are_refused(project: Project, settings: Any):
+    settings.REPORTS = {"TIMEOUT": "3", "SLOW": -1, "TEMPLATE_DIRS": "sql"}
+
+    assert project.found() == [
+        "E010 REPORTS['TIMEOUT'] is '3'; it must be a number of seconds above 0, at most 2147483.",
+        "E010 REPORTS['SLOW'] is -1; it must be a number of seconds above 0, at most 2147483.",
+        "E010 REPORTS['TEMPLATE_DIRS'] is 'sql'; it must be a list of folders.",
+    ]
+
+
+def test_folder_of_templates_that_is_not_there(project: Project, settings: Any):
+    settings.REPORTS = {"TEMPLATE_DIRS": [project.folder, project.folder / "absent"]}
+
+    (message,) = project.messages()
+
+    assert (message.msg, message.id) == (
+        f"REPORTS['TEMPLATE_DIRS'] names '{project.folder}/absent'; there is no such folder.",
+        "reports.W009",
+    )
 
 
 # Databases.
@@ -341,10 +368,31 @@ def test_another_database_is_postgresql(project: Project, monkeypatch: pytest.Mo
     (message,) = project.messages()
 
     assert (message.msg, message.id) == (
-        "reports run on PostgreSQL only; the database 'default' is sqlite.",
+        "reports run on PostgreSQL only; the database 'default' is sqlite, and is read by: tests.checked.",
         "reports.W008",
     )
-    assert message.hint == "Have a router send the app label 'sql_reports' to 'reader', or give using='reader'."
+    assert message.hint == (
+        "Have a router's db_for_read() send the app labels 'sql_reports' to 'reader', or give using='reader'."
+        " A report is routed when its columns are declared."
+    )
+
+
+class ToReader:
+    def db_for_read(self, model: Any, **hints: Any) -> str | None:
+        return "reader" if model._meta.app_label == "sql_reports" else None
+
+
+def test_router_sends_reports_to_another_database(project: Project, monkeypatch: pytest.MonkeyPatch, settings: Any):
+    """All but those of a model, which belongs to its own app."""
+    settings.DATABASE_ROUTERS = [ToReader()]
+    databases(monkeypatch, default="sqlite", reader="postgresql")
+    report = project.report("SELECT 1")
+    assert project.found() == []
+
+    monkeypatch.setattr(report, "model", FigureRow)
+
+    (message,) = [found for found in project.messages() if found.id == "reports.W008"]
+    assert (message.hint or "").startswith("Have a router's db_for_read() send the app labels 'tests' to 'reader'")
 
 
 @pytest.mark.parametrize("vendors", [{"default": "postgresql", "other": "sqlite"}, {"default": "absent"}])

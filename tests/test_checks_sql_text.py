@@ -147,7 +147,8 @@ def test_reach_of_a_parameter_of_the_header(project: Project):
         "a.sql:5: the parameter 'p' reaches the filter identifier and is not limited to choices."
     )
     assert message.hint == (
-        "Declare it as '-- param: p text choices=a|b', so that only these become SQL text; or bind it: {{ p }}."
+        "Declare it as '-- param: p text required choices=a|b default=a', so that only these become SQL text; or bind"
+        " it: {{ p }}."
     )
     assert (message.id, message.obj) == ("reports.E006", report)
 

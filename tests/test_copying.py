@@ -21,7 +21,7 @@ from psycopg.pq import TransactionStatus
 
 from reports import QueryError, QueryTimeout, copy_cursors, copying, report_executed, timers
 from reports.exports import stream_csv
-from tests.exporting import exported, from_outside, rows_of, running
+from tests.exporting import all_ended, exported, from_outside, rows_of
 from tests.models import Region
 from tests.reports import Faulty, Figures, SettingsSeen, SlowRows, Writes
 
@@ -123,7 +123,7 @@ def test_copy_is_one_query_for_django():
 
     (query,) = queries
     assert query["sql"].startswith("COPY (SELECT ")
-    assert query["sql"].endswith("\n) TO STDOUT (FORMAT csv)")
+    assert query["sql"].endswith("\n) TO STDOUT (FORMAT csv, ENCODING 'UTF8')")
     assert "'it''s'" in query["sql"]
 
 
@@ -148,7 +148,7 @@ def test_wrappers_of_the_project_see_the_copy():
     assert seen == [
         (
             'COPY (SELECT "report_tests__exported"."id" FROM (/* report=tests.exported */ SELECT %s::int AS id\n)'
-            ' "report_tests__exported"\n) TO STDOUT (FORMAT csv)',
+            " \"report_tests__exported\"\n) TO STDOUT (FORMAT csv, ENCODING 'UTF8')",
             (7,),
             False,
             "default",
@@ -183,7 +183,7 @@ def test_wrapper_that_fails_after_the_statement(mode: Callable[[], Any]):
         with connection.execute_wrapper(fail), pytest.raises(RuntimeError, match="afterwards"):
             exported(endless())
         Region.objects.create(name="written")
-    assert running() == 0
+    assert all_ended()
 
 
 def test_signal_has_the_rows_and_the_time_of_the_database():
@@ -319,7 +319,7 @@ def test_report_timeout_bounds_the_time_until_the_first_bytes(mode: Callable[[],
         with pytest.raises(QueryTimeout, match=r"report 'tests.slow_rows': stopped after its timeout of 0.3 s\."):
             exported(SlowRows().run({"rows": 1, "seconds": 20}))
         Region.objects.create(name="written")
-    assert running() == 0
+    assert all_ended()
 
 
 def test_report_timeout_does_not_bound_the_rest():
@@ -350,7 +350,7 @@ def test_export_timeout_bounds_the_whole(mode: Callable[[], Any], is_reading: bo
         with pytest.raises(QueryTimeout, match=r"stopped after its timeout of 0.4 s\."):
             deque(stream, maxlen=0)
         Region.objects.create(name="written")
-    assert running() == 0
+    assert all_ended()
 
 
 def test_export_timeout_ends_a_backend_whose_reader_does_not_read(settings: Any, monkeypatch: pytest.MonkeyPatch):
@@ -362,7 +362,7 @@ def test_export_timeout_ends_a_backend_whose_reader_does_not_read(settings: Any,
     next(stream)
     time.sleep(1)
 
-    assert running() == 0
+    assert all_ended()
     with pytest.raises(QueryTimeout, match=r"stopped after its timeout of 0.2 s\."):
         list(stream)
     assert Region.objects.count() == 0
@@ -389,7 +389,7 @@ def test_copy_that_is_given_up_ends(mode: Callable[[], Any], way: str):
         del stream
         gc.collect()
 
-        assert running() == 0
+        assert all_ended()
         Region.objects.create(name="after")
         assert Region.objects.count() == 2
     assert status() == TransactionStatus.IDLE
@@ -399,11 +399,17 @@ def test_copy_is_given_up_by_ctrl_c():
     stream = stream_csv(rows_of("SELECT 1 AS id, pg_sleep(20)::text AS a", id="integer", a="text"))
     main = threading.main_thread().ident
     assert main is not None
-    threading.Timer(0.3, signal.pthread_kill, [main, signal.SIGINT]).start()
-    with pytest.raises(KeyboardInterrupt):
-        next(stream)
+    timer = threading.Timer(0.3, signal.pthread_kill, [main, signal.SIGINT])
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
+    timer.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            next(stream)
+    finally:
+        timer.cancel()
+        signal.signal(signal.SIGINT, before)
 
-    assert running() == 0
+    assert all_ended()
     assert Region.objects.count() == 0
 
 
@@ -465,7 +471,7 @@ def test_connection_that_is_closed_ends_the_copy():
 
     assert connection.connection is driver
     assert Region.objects.count() == 0
-    assert running() == 0
+    assert all_ended()
 
 
 def test_transaction_that_ends_before_the_copy():
@@ -477,7 +483,7 @@ def test_transaction_that_ends_before_the_copy():
     with pytest.raises(QueryError):
         list(stream)
     assert Region.objects.count() == 0
-    assert running() == 0
+    assert all_ended()
 
 
 # Chunks.

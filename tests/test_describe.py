@@ -13,7 +13,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
 
-from reports.describe import describe_columns, describe_query, infer_params
+from reports.describe import describe_columns, describe_query
 from reports.errors import QueryError, TemplateError
 from reports.header import Column
 from reports.rendering import Query, render_string
@@ -27,8 +27,12 @@ CREATE SCHEMA elsewhere;
 CREATE EXTENSION citext SCHEMA elsewhere;
 CREATE TYPE mood AS ENUM ('sad', 'happy');
 CREATE DOMAIN price AS numeric(8,2) CHECK (value > 0);
+CREATE DOMAIN dear AS price;
 CREATE DOMAIN moody AS mood;
+CREATE DOMAIN cost AS money;
+CREATE DOMAIN numbers AS integer[];
 CREATE TYPE elsewhere.address AS (street text, number int);
+CREATE DOMAIN home AS elsewhere.address;
 """
 
 
@@ -36,6 +40,10 @@ CREATE TYPE elsewhere.address AS (street text, number int);
 def own_types() -> None:
     with connection.cursor() as cursor:
         cursor.execute(TYPES)
+
+
+def infer_params(query: Query, *, using: str) -> tuple[str | None, ...]:
+    return describe_query(query, using=using).params
 
 
 def query_of(template: str, **context: object) -> Query:
@@ -65,6 +73,9 @@ def columns_of(sql: str) -> list[tuple[str, str]]:
         ("'a'::varchar(3)", "character varying(3)"),
         ("'a'::varchar(3)[]", "character varying(3)[]"),
         ("'a'::\"char\"", '"char"'),
+        ("B'101'", "bit"),
+        ("ARRAY[B'101']", "bit[]"),
+        ("B'101'::bit(3)", "bit(3)"),
         ("'a'", "text"),
         ("NULL", "text"),
         ("now()::timestamp(3)", "timestamp(3)"),
@@ -73,7 +84,9 @@ def columns_of(sql: str) -> list[tuple[str, str]]:
         ("ARRAY[[1], [2]]", "integer[]"),
         ("'happy'::mood", "text"),
         ("'1'::price", "numeric(8,2)"),
+        ("'1'::dear", "numeric(8,2)"),
         ("'sad'::moody", "text"),
+        ("'{1}'::numbers", "integer[]"),
         ("'a'::elsewhere.citext", "citext"),
         ("'{a}'::elsewhere.citext[]", "citext[]"),
     ],
@@ -118,6 +131,25 @@ def test_columns_that_a_report_cannot_return_are_told_at_once():
 
 
 @pytest.mark.parametrize(
+    ("items", "advice"),
+    [
+        ("'1'::price", "(values)::numeric(8,2)[]"),
+        ("'1'::dear", "(values)::numeric(8,2)[]"),
+        ("'sad'::moody", "(values)::text[]"),
+        ("'1'::cost", "(values)::numeric[]"),
+        ("'{1}'::numbers", "to_jsonb(values)"),
+        ("'(a,1)'::home", "to_jsonb(values)"),
+    ],
+)
+@pytest.mark.usefixtures("own_types")
+def test_array_of_a_domain(items: str, advice: str):
+    """The advice names no domain: an array of the one below would be refused as well."""
+    with pytest.raises(TemplateError) as caught:
+        columns_of(f"SELECT ARRAY[{items}] AS values")
+    assert str(caught.value).endswith(f": write {advice} AS values.")
+
+
+@pytest.mark.parametrize(
     ("advised", "kind"),
     [
         ("('1'::money)::numeric", "numeric"),
@@ -127,6 +159,11 @@ def test_columns_that_a_report_cannot_return_are_told_at_once():
         ("to_jsonb(ARRAY['(a,1)'::elsewhere.address])", "jsonb"),
         ("(ARRAY['sad'::mood])::text[]", "text[]"),
         ("(ARRAY['1'::price])::numeric(8,2)[]", "numeric(8,2)[]"),
+        ("(ARRAY['1'::dear])::numeric(8,2)[]", "numeric(8,2)[]"),
+        ("(ARRAY['sad'::moody])::text[]", "text[]"),
+        ("(ARRAY['1'::cost])::numeric[]", "numeric[]"),
+        ("to_jsonb(ARRAY['{1}'::numbers])", "jsonb"),
+        ("to_jsonb(ARRAY['(a,1)'::home])", "jsonb"),
         ("('pg_class'::regclass)::text", "text"),
         ("(box(point(1, 2), point(3, 4)))::text", "text"),
     ],
@@ -170,6 +207,10 @@ def test_async_code_cannot_describe():
         ("SELECT '100%' AS a, 7 % 2 AS b, {{ x }}::uuid AS c, '%s' AS d", ("uuid",)),
         ("SELECT 'sad'::mood = {{ x }} AS a, {{ x }}::price AS b", ("text", "numeric(8,2)")),
         ("SELECT {{ x }}::elsewhere.citext AS a", ("citext",)),
+        (
+            "SELECT {{ x }}::dear AS a, {{ x }}::moody AS b, {{ x }}::numbers AS c",
+            ("numeric(8,2)", "text", "integer[]"),
+        ),
         ("SELECT 1 AS a WHERE {{ x }} IS NULL", (None,)),
         ("SELECT 1 AS a WHERE {{ x }} IS NULL OR 1 = {{ x }} OR {{ x }} IS NOT NULL", (None, "integer", None)),
     ],

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import io
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import pytest
 
-from reports.exports.files import atomic_file
+from reports.exports.files import atomic_file, write_whole
 
 
 @pytest.fixture(params=[0o022, 0o077, 0o002], ids=oct)
@@ -119,8 +121,78 @@ def test_folder_that_is_not_there(tmp_path: Path):
         pass
 
 
-def test_name_of_the_greatest_length(tmp_path: Path):
-    with atomic_file(tmp_path / ("a" * 255)) as file:
+@pytest.mark.parametrize("name", ["a" * 255, "中" * 85, "💶" * 63])
+def test_name_of_the_greatest_length(tmp_path: Path, name: str):
+    with atomic_file(tmp_path / name) as file:
         file.write(b"x")
 
-    assert names(tmp_path) == ["a" * 255]
+    assert names(tmp_path) == [name]
+
+
+def test_device_and_pipe_are_not_replaced(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+
+    for path in (tmp_path / "pipe", tmp_path / "link", Path("/dev/null")):
+        with pytest.raises(OSError, match="is a device or a pipe"), atomic_file(path):
+            pass
+
+    assert (tmp_path / "pipe").is_fifo()
+    assert Path("/dev/null").is_char_device()
+
+
+def test_links_in_a_circle(tmp_path: Path):
+    (tmp_path / "a").symlink_to("a")
+
+    with pytest.raises(OSError, match="symbolic links"), atomic_file(tmp_path / "a"):
+        pass
+
+    assert (tmp_path / "a").is_symlink()
+
+
+def test_file_is_never_more_open_than_the_one_it_replaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, umask: int):
+    (tmp_path / "a").touch()
+    (tmp_path / "a").chmod(0o640)
+    seen: list[int] = []
+    monkeypatch.setattr(Path, "chmod", lambda path, mode: seen.append(stat.S_IMODE(path.stat().st_mode)))
+
+    with atomic_file(tmp_path / "a"):
+        pass
+
+    assert seen == [0o600]
+
+
+class Sparing(io.RawIOBase):
+    """An unbuffered file that takes three bytes at a time, and no more than there is room for."""
+
+    def __init__(self, room: int) -> None:
+        self.room, self.taken = room, b""
+
+    def write(self, data: bytes) -> int | None:  # type: ignore[override]
+        taken = data[: min(3, self.room - len(self.taken))]
+        self.taken += taken
+        return len(taken) or None
+
+
+def test_unbuffered_file_gets_all_the_bytes():
+    file = Sparing(10)
+
+    write_whole(cast(BinaryIO, file), b"0123456789")
+
+    assert file.taken == b"0123456789"
+
+
+def test_unbuffered_file_that_takes_no_more():
+    with pytest.raises(BlockingIOError):
+        write_whole(cast(BinaryIO, Sparing(5)), b"0123456789")
+
+
+def test_file_that_tells_no_count():
+    class Silent(io.BytesIO):
+        def write(self, data: object) -> None:  # type: ignore[override]
+            super().write(data)  # type: ignore[arg-type]
+
+    file = Silent()
+    write_whole(file, b"0123")
+
+    assert file.getvalue() == b"0123"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from typing import Any
 
@@ -63,6 +64,10 @@ CELLS = {
     "a;;=1": "a;;'=1",
     ";-1;-2": ";'-1;'-2",
     "a\t=1": "a\t'=1",
+    'a;"=1;b': "a;'\"=1;b",
+    'a;" "=1': 'a;\'" "=1',
+    'a\n"=1': "a\n'\"=1",
+    'a;"b"': 'a;"b"',
     "a=1": "a=1",
     "a, =1": "a, =1",
     "mail@example.org": "mail@example.org",
@@ -93,7 +98,8 @@ def is_dangerous(cell: str) -> bool:
     """Ask slowly: what would be evaluated, whichever of its separators an importer uses?"""
     if cell.lstrip(BLANKS)[:1] in tuple("\t\r\n"):
         return True
-    return any(piece.lstrip(BLANKS)[:1] in tuple(SIGNS) for piece in re.split("[\t\r\n;]", cell))
+    first, *pieces = re.split("[\t\r\n;]", cell)
+    return any(text[:1] in tuple(SIGNS) for text in (first.lstrip(BLANKS), *(p.lstrip(BLANKS + '"') for p in pieces)))
 
 
 def is_plain(cell: str) -> bool:
@@ -120,6 +126,39 @@ def test_no_cell_begins_a_formula(extensions: None, texts: list[str], kind: str)
     assert [text for text in texts if is_plain(text)] == [
         cell for text, cell in zip(texts, found, strict=True) if is_plain(text)
     ]
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(TEXTS, min_size=1, max_size=8), st.sampled_from(";\t"))
+def test_no_line_divided_elsewhere_has_a_formula(texts: list[str], delimiter: str):
+    """A semicolon inside a quoted cell ends it for Excel in half of Europe, and its quotation marks move."""
+    rows = rows_of("SELECT 'x' AS id, a FROM unnest(%s::text[]) AS a", texts, id="text", a="text")
+    lines = exported(rows, header=None).decode().replace("\r", "\n").split("\n")
+
+    found = [cell for row in csv.reader(lines, delimiter=delimiter) for cell in row]
+
+    assert [cell for cell in found if cell.lstrip(BLANKS)[:1] in tuple(SIGNS)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("standard_conforming_strings", "off"), ("bytea_output", "escape"), ("client_encoding", "LATIN1")],
+)
+def test_cells_under_other_settings(name: str, value: str):
+    """The settings of a connection change neither the cells nor their encoding."""
+    sql = "SELECT concat('a;=1', chr(92), '1') AS a, '=1'::bytea AS b, chr(228) || ';=' AS c"
+    rows = rows_of(sql, a="text", b="bytea", c="text")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting(%s)", [name])
+        (before,) = cursor.fetchone()
+        cursor.execute("SELECT set_config(%s, %s, false)", [name, value])
+    try:
+        ((a, b, c),) = cells(exported(rows, header=None))
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config(%s, %s, false)", [name, before])
+
+    assert (a, b, c) == ("a;'=1\\1", "'=1" if name == "bytea_output" else "\\x3d31", "ä;'=")
 
 
 @pytest.fixture

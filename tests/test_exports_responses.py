@@ -18,7 +18,7 @@ from django.urls import path
 
 from reports import QueryError
 from reports.exports import csv_response
-from tests.exporting import exported, rows_of, running
+from tests.exporting import all_ended, exported, rows_of, running
 from tests.reports import Faulty, FigureInstances, Figures, SettingsSeen
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -213,7 +213,7 @@ def test_client_of_an_asgi_server_that_goes_away_stops_the_backend(
 
     async_to_sync(get)()
 
-    assert running() == 0
+    assert all_ended()
 
 
 @pytest.mark.filterwarnings("ignore:Unclosed file:ResourceWarning")  # Django 5.2 and 6.0 forget the request's body
@@ -232,7 +232,7 @@ def test_asgi_server_sees_an_error_in_the_middle(view: str):
     assert exchange.body.startswith(b"id,x\n1,0\n")
     assert b"rror" not in exchange.body
     assert all(message.get("more_body", True) and message.get("body", b"x") for message in exchange.sent)
-    assert running() == 0
+    assert all_ended()
     del exchange
     gc.collect()
 
@@ -257,7 +257,7 @@ def test_client_of_a_wsgi_server_that_goes_away_stops_the_backend(middleware: li
     response.close()
 
     assert began == ["200 OK"]
-    assert running() == 0
+    assert all_ended()
 
 
 def test_wsgi_server_sees_an_error_in_the_middle():
@@ -269,7 +269,7 @@ def test_wsgi_server_sees_an_error_in_the_middle():
     response.close()
 
     assert b"".join(parts).startswith(b"id,x\n1,0\n")
-    assert running() == 0
+    assert all_ended()
 
 
 @override_settings(DEBUG=True)

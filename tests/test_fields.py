@@ -183,7 +183,7 @@ def test_described_type_is_the_declared(kind: str, arrays: str):
     (column,) = describe_columns(TemplateSource("tests.values", query), using="default")
 
     found, declared = parse_type(column.type), parse_type(f"{kind}{arrays}")
-    sized = {"bit": (1,), "character": (1,)}.get(kind, declared.sizes) if not arrays or declared.name else ()
+    sized = {"bit": (1,), "character": (1,)}.get(kind, declared.sizes)
     assert (found.name, found.dimensions) == (declared.name, declared.dimensions)
     assert found.sizes == sized
 

@@ -71,8 +71,6 @@ def test_header_declarations_know_their_line():
         "SELECT 1",
         "-- Copyright: somebody\n-- All rights reserved.\nSELECT 1",
         "-- select: a comment that looks like a key\nSELECT 1",
-        "\n-- doc: not on the first line\nSELECT 1",
-        "--doc: without the blank\nSELECT 1",
         "/* doc: a block */ SELECT 1",
         "-- DOC: in capitals\nSELECT 1",
     ],
@@ -128,8 +126,8 @@ NO_REPORT_NAME = "is not a report name; write name or app_label.name."
 NO_TIMEOUT = "is not a timeout; write for example 500ms, 5s or 2min, at most 2147483s."
 KEYS = "(allowed: column, doc, example, name, ordering, param, tags, timeout)."
 NO_LINE = (
-    ". Write '-- key: value', continue a value with '--   text', and put an empty line between the header and other"
-    " comments."
+    ". Write '-- key: value', continue a value with '--   text', and put other comments below the header, after an"
+    " empty line."
 )
 
 
@@ -212,7 +210,7 @@ columns = st.builds(
     fk=st.none() | identifiers.map("tests.{}".format),
     unit=st.none() | texts,
     label=st.none() | texts,
-)
+).filter(lambda column: not (column.pk and column.null))
 params = st.builds(
     Param,
     name=identifiers,
@@ -270,6 +268,43 @@ def test_entry_below_the_header_is_an_error(gap: str):
     assert caught.value.args == (
         f"t.sql:{line}: the header ended before this 'ordering'; leave no line out, write '-- key: value'.",
     )
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "\n",
+        "-- Copyright\n",
+        "-- Copyright\n\n",
+        "{# Copyright #}\n",
+        "/* Copyright\n2026 */\n",
+        "\ufeff\n",
+        "  \n--\n",
+        "--doc: words\n",
+    ],
+)
+def test_header_below_the_first_line_is_an_error(above: str):
+    """It would vanish without a word: the report, its columns and its limits."""
+    with pytest.raises(TemplateError) as caught:
+        parse_header(f"{above}-- name: figures\nSELECT 1", "t.sql")
+
+    word = "doc" if "doc" in above else "name"
+    problem = f"a header begins on the file's first line, and this {word!r} is below it."
+    if above == "-- Copyright\n":
+        problem = f"not a header line: '-- Copyright'{NO_LINE}"
+    assert str(caught.value).partition(" ")[2] == problem
+
+
+@pytest.mark.parametrize(
+    "text", ["-- Copyright\n\nSELECT 1\n-- name: a", "/* -- name: a */ SELECT 1", "SELECT 1 -- name: a"]
+)
+def test_comment_of_a_template_without_a_header_is_no_entry(text: str):
+    assert parse_header(text) == Header()
+
+
+def test_key_that_may_be_null_is_an_error():
+    with pytest.raises(TemplateError, match=r"^t\.sql:1: 'id bigint pk null' is a key and null; a key has no NULL\.$"):
+        parse_header("-- column: id bigint pk null\nSELECT 1", "t.sql")
 
 
 def test_comment_in_the_statement_is_no_entry():

@@ -79,7 +79,7 @@ COLUMNS = st.lists(
         fk=st.none() | st.just("tests.Store"),
         unit=st.none() | st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1),
         label=st.none() | st.text(st.sampled_from("ab '\"\\=é%"), min_size=1),
-    ),
+    ).filter(lambda column: not (column.pk and column.null)),
     max_size=5,
     unique_by=lambda column: column.name,
 )

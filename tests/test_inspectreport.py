@@ -215,6 +215,30 @@ def test_report_with_a_model_has_the_models_columns():
     assert lines[:2] == ["employee_id bigint pk fk=helpdesk.Employee", "department_id bigint fk=helpdesk.Department"]
 
 
+def test_names_that_mean_something_else_in_python(write: Write):
+    """Django has nothing against the model, and a type checker knows the types."""
+    write(
+        """SELECT 1 AS models, now() AS at, 2 AS objects, 3 AS check, 4 AS datetime, 5 AS id, 'a' AS "from\"""",
+        "odd.sql",
+    )
+
+    printed = inspected("odd.sql")
+
+    assert "this one must be unique.\n    id = models.IntegerField(primary_key=True)\n" in printed
+    names = run_python(printed)
+    model = names["OddRow"]
+    assert [message for message in model.check(databases=["default"]) if message.level >= 40] == []
+    assert model._meta.pk.name == "id"
+    assert [(field.name, field.column) for field in model._meta.concrete_fields if field.name != field.column] == [
+        ("models_field", "models"),
+        ("objects_field", "objects"),
+        ("check_field", "check"),
+        ("from_field", "from"),
+    ]
+    hints = get_type_hints(names["OddDict"])
+    assert (hints["at"], hints["datetime"], hints["from"]) == (datetime.datetime | None, int | None, str | None)
+
+
 def test_installed_postgres_app_is_not_asked_for(monkeypatch: pytest.MonkeyPatch, write: Write):
     write("SELECT 1 AS id, ARRAY[1] AS numbers", "n.sql")
     monkeypatch.setattr(apps, "is_installed", lambda name: name == "django.contrib.postgres")
@@ -286,9 +310,11 @@ def test_parameters_of_the_header_are_not_declared_again(write: Write):
 
 
 def test_form_of_every_parameter_type(write: Write):
-    kinds = ("boolean", "timestamp", "date[]", "citext", "numeric", "interval")
+    kinds = ("boolean", "timestamp", "date[]", "citext", "numeric", "interval", "price", "prices")
     with connection.cursor() as cursor:
         cursor.execute("CREATE EXTENSION citext")
+        cursor.execute("CREATE DOMAIN price AS numeric(8,2)")
+        cursor.execute("CREATE DOMAIN prices AS numeric(8,2)[]")
     write("SELECT " + ", ".join(f"{{{{ p{i} }}}}::{kind} AS c{i}" for i, kind in enumerate(kinds)), "p.sql")
 
     printed = inspected("p.sql")
@@ -301,6 +327,8 @@ def test_form_of_every_parameter_type(write: Write):
         "p3 = forms.CharField()  # citext",
         "p4 = forms.DecimalField()",
         "p5 = forms.DurationField()",
+        "p6 = forms.DecimalField()",
+        "p7 = ListParam(forms.DecimalField())",
     ]
     fields = run_python(printed)["P"].Params.base_fields
     assert isinstance(fields["p2"], ListParam)
@@ -483,6 +511,9 @@ def test_required_parameter_without_a_value(write: Write):
             ":1: a report cannot return these columns: column 'a' is of the type money: write (a)::numeric AS a;"
             " column 'b' is of the type record[]: write to_jsonb(b) AS b.",
         ),
+        ("SELECT FROM tests_region", ": the query gives no column."),
+        ("SELECT 1 AS pk", ": a column may not be called 'pk': Django means something else by it."),
+        ("SELECT 1 AS a, 2 AS a__b", ": a column may not be called 'a__b': Django means something else by it."),
         ("-- column: a bigint fk=tests.Stor\nSELECT 1 AS a", ":1: column 'a': there is no model 'tests.Stor'"),
     ],
 )
@@ -588,3 +619,14 @@ def test_probes_in_a_query():
 
 def report_of(template_name: str) -> type[Report]:
     return type("Made", (Report,), {"template": template_name, "__module__": __name__})
+
+
+class Elsewhere:
+    def db_for_read(self, model: Any, **hints: Any) -> str:
+        return "elsewhere"
+
+
+def test_database_is_the_one_that_the_rows_are_read_from(settings: Any):
+    settings.DATABASE_ROUTERS = [Elsewhere()]
+
+    assert refused("tests.figures") == "there is no database 'elsewhere' (there are: default)."

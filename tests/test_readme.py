@@ -102,6 +102,8 @@ def test_readme_examples(departments: None, months: None, tmp_path: Path, monkey
         "forms": forms,
         "models": models,
         "TestCase": TestCase,
+        "pytest": pytest,
+        "call_command": call_command,
         "request": SimpleNamespace(user=user),
     }
     monkeypatch.chdir(tmp_path)

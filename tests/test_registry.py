@@ -167,10 +167,11 @@ def test_clash_of_a_class_and_a_template_names_both(install: Install):
     )
 
 
-def test_clash_of_a_class_and_its_own_template_names_both(install: Install):
-    """A class and a header of the same name over the same file are two reports, not one."""
-    with pytest.raises(AlreadyRegistered, match=r"found_app\.reports\.<found/figures\.sql> \(found/figures\.sql\)"):
-        install(**{"reports.py": REPORTS, "sql/found/figures.sql": f"-- name: my_figures\n{SELECT}"})
+def test_class_over_a_template_that_has_its_name_is_the_report(install: Install):
+    """reports.W005 tells of the name that nothing reads."""
+    install(**{"reports.py": REPORTS, "sql/found/figures.sql": f"-- name: my_figures\n{SELECT}"})
+
+    assert [report.__qualname__ for report in found().values()] == ["MyFigures"]
 
 
 def test_clash_of_two_templates_names_both(install: Install):

@@ -400,7 +400,7 @@ def test_manual_names_what_there_is():
     for name in formats.WRITERS:
         assert f"\n  {name:<8} " in text
     assert tuple(sorted(formats.WRITERS)) == arguments.FORMATS
-    for code in (0, 1, 2, 3, 4, 130, 141):
+    for code in (0, 1, 2, 3, 4, 130, 141, 143):
         assert f"\n  {code:<3}  " in text
     assert "%(prog)s" not in text
     assert max(map(len, text.partition("\nparameters:\n")[2].splitlines())) <= 80
@@ -423,6 +423,8 @@ def test_manual_names_what_there_is():
         ("at__lt=2026-01-31 08:31", [1]),
         ("at__gt=2026-01-31 08:31", []),
         ("at__date=2026-01-31", [1]),
+        ("at__date__in=2026-01-31,2026-02-01", [1]),
+        ("at__year__range=2025,2026", [1]),
         ("pk=1", [1]),
     ],
 )
@@ -450,6 +452,8 @@ def test_filter_across_a_key(db: None):
         Figure.objects.create(store=store, month=date(2026, 1, 1), revenue=1)
 
     found = json.loads(run("tests.figures", "--filter", "store__name=north", "--format", "json"))
+    assert found == json.loads(run("tests.figures", "--filter", "store__name__in=north, none", "--format", "json"))
+    assert found == json.loads(run("tests.figures", "--filter", f"store__id__in={north.pk},0", "--format", "json"))
 
     assert [row["store_id"] for row in found] == [north.pk]
 
@@ -618,6 +622,42 @@ def test_json_of_no_rows(odd: type[Report], db: None):
     assert run("tests.odd", "least=9", "--format", "json") == "[]\n"
 
 
+RANGES = {
+    "int4range": "[1,5)",
+    "daterange": "[2026-01-01,)",
+    "numrange": "(,1.5]",
+    "tsrange": '["2026-01-01 00:00:00","2026-02-01 00:00:00.5")',
+    "tstzrange": '(,"2026-01-01 01:00:00+00"]',
+    "int8range": "empty",
+    "int4multirange": "{[1,3),[5,6)}",
+    "datemultirange": "{}",
+    "tstzmultirange": '{["2026-01-01 01:00:00+00",)}',
+    "int4range[]": '{"[1,2)",empty}',
+    "nummultirange[]": '{"{[1,2)}"}',
+}
+
+
+@pytest.mark.parametrize("kind", RANGES)
+def test_ranges_are_what_postgresql_reads(make: MakeReport, db: None, kind: str):
+    make("range", f"-- column: x {kind}\nSELECT '{RANGES[kind]}'::{kind} AS x\n")
+
+    (found,) = json.loads(run("tests.range", "--format", "json"))
+    shown = run("tests.range").splitlines()[2].strip()
+
+    assert shown == (json.dumps(found["x"]) if isinstance(found["x"], list) else found["x"])
+    through = f"text[]::{kind}" if kind.endswith("[]") else kind
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT %s::{through} = '{RANGES[kind]}'", [found["x"]])
+        assert cursor.fetchone() == (True,)
+
+
+def test_user_whose_name_is_no_utf8(make: MakeReport, db: None):
+    make("one", "-- column: n integer pk\nSELECT 1 AS n\n")
+
+    with pytest.raises(CommandError, match="there is no user with the username"):
+        run("tests.one", "--user", "\udcff")
+
+
 def test_json_is_read_in_portions(make: MakeReport, db: None):
     """By a cursor of the server: the statement declares one."""
     make("many", "-- column: n integer pk\nSELECT n FROM generate_series(1, 4001) AS n\n")
@@ -655,7 +695,7 @@ def test_json_of_special_values(make: MakeReport, db: None):
             "big": "123456789012345678901234567890.5",
             "raw": "\\x00ff",
             "span": "P1DT00H00M02S",
-            "days": "[2026-01-01, 2026-02-01)",
+            "days": "[2026-01-01,2026-02-01)",
             "doc": {"a": [1, None]},
             "list": [1, 2],
         }

@@ -8,11 +8,13 @@ import json
 import os
 import pty
 import re
+import resource
 import signal
 import struct
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Callable
 from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
@@ -24,6 +26,7 @@ from django.core.management.base import OutputWrapper
 from reports.management import progress
 from reports.management.commands import report
 from reports.management.destination import TextSink, check_output
+from reports.management.exit_codes import Terminated, terminable
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 TEMPLATES = {
@@ -219,6 +222,7 @@ def test_check_output(tmp_path: Path):
         f"{tmp_path}/no/x": f"there is no folder '{tmp_path}/no' to write 'x' to.",
         f"{tmp_path}/file/x": f"there is no folder '{tmp_path}/file' to write 'x' to.",
         "/dev/null": "'/dev/null' is a device or a pipe; send standard output there, with > in the shell.",
+        "a" * 256: f"'{'a' * 256}' cannot be written: File name too long.",
     }.items():
         assert check_output(Path(output)) == [said]
     assert check_output(tmp_path / "file") == check_output(tmp_path / "new") == []
@@ -246,6 +250,53 @@ def test_output_through_a_link(command: Command, tmp_path: Path):
 
     assert link.is_symlink()
     assert target.read_text() == "id,text\n1,row 1\n"
+
+
+def test_output_to_a_circle_of_links(command: Command, tmp_path: Path):
+    path = tmp_path / "a.csv"
+    path.symlink_to(path)
+
+    done = run(command("shell_app.odd", "--output", str(path)))
+
+    assert (done.returncode, done.stderr) == (
+        1, f"CommandError: cannot write {path}: Too many levels of symbolic links.\n"
+    )  # fmt: skip
+    assert path.is_symlink()
+
+
+def test_output_whose_name_is_no_utf8(command: Command, tmp_path: Path):
+    path = tmp_path / "\udcff.csv"
+
+    done = run(command("shell_app.many", "rows=1", "--output", str(path)))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\udcff.csv in " in done.stdout
+    assert path.read_text() == "id,text\n1,row 1\n"
+
+
+@pytest.mark.parametrize("words", [[], ["shell_app.odd"], ["shell_app.odd", "--format=csv"]])
+def test_standard_output_that_is_closed(command: Command, words: list[str]):
+    done = run(["sh", "-c", 'exec "$@" >&-', "sh", *command(*words)])
+
+    assert (done.returncode, done.stderr) == (1, "CommandError: cannot write standard output: Bad file descriptor.\n")
+
+
+def test_unbuffered_standard_output_that_fills_up(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The system takes what there is room for and calls that success."""
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+
+    with (tmp_path / "out").open("wb") as out:
+        done = subprocess.run(
+            command("shell_app.many", "rows=3", "--format=csv"),
+            stdout=out, stderr=subprocess.PIPE, check=False, timeout=100, preexec_fn=limit,
+        )  # fmt: skip
+
+    assert (done.returncode, (tmp_path / "out").read_bytes()) == (1, b"id,text\n1,")
+    assert done.stderr == b"CommandError: cannot write standard output: File too large.\n"
 
 
 class FullDisk(StringIO):
@@ -366,6 +417,39 @@ def test_interrupted_while_waiting_for_rows(command: Command):
         said = process.stderr.read().decode()
 
     assert (process.returncode, said) == (130, "interrupted\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_terminated(command: Command, tmp_path: Path, number: signal.Signals):
+    """No half file is left behind."""
+    path = tmp_path / "many.csv"
+    path.write_text("old\n")
+    words = command("shell_app.many", "rows=5000000", "--output", str(path))
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        while max(each.stat().st_size for each in tmp_path.iterdir()) < 10 and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(number)
+        said = process.stderr.read().decode()
+
+    assert (process.returncode, said) == (128 + number, "terminated\n")
+    assert [each.read_text() for each in tmp_path.iterdir()] == ["old\n"]
+
+
+def test_signal_that_is_ignored_stays_so():
+    """As of nohup."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        with terminable():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            with pytest.raises(Terminated):
+                signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 # The same ends, seen from inside.

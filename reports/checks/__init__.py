@@ -2,9 +2,9 @@
 
 Without a database, ``reports`` runs on each report, a ``subject``, one function for each kind of fault: ``clashes``,
 ``conditions``, ``examples``, ``names`` (with ``context_names``), ``ordering``, ``quoting``, ``sql_text``, ``unread``;
-on each template ``words``; once ``folders`` and ``engines``. What templates read is found by ``reading`` in their
-``trees``: one class in three files, ``expressions``, ``statements`` and ``reading``, for which ``values`` are the names
-that they come from.
+on each template ``words``; once ``folders``, ``engines`` and ``settings``. What templates read is found by ``reading``
+in their ``trees``: one class in three files, ``expressions``, ``statements`` and ``reading``, for which ``values`` are
+the names that they come from.
 
 With one, ``database`` chooses the reports and ``trial`` tries each with its cases: ``unrendered`` keeps the lines that
 no case renders, ``refusals`` says what PostgreSQL refuses, ``declared`` compares columns, ``counting`` the numbers of

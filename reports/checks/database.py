@@ -11,10 +11,11 @@ from typing import Any
 
 from django.apps import AppConfig, apps
 from django.core import checks
-from django.db import DEFAULT_DB_ALIAS, Error, connections, router
+from django.db import Error, connections, router
 from django.db.migrations.exceptions import BadMigrationError, InconsistentMigrationHistory, NodeNotFoundError
 from django.db.migrations.executor import MigrationExecutor
 
+from reports.checks.engines import alias_of
 from reports.checks.faults import Fault
 from reports.checks.subject import reports_of
 from reports.checks.trial import try_report
@@ -24,7 +25,7 @@ from reports.registry import registered
 from reports.rendering import compile_template
 from reports.report import Report
 
-_UNKNOWN_STATE = (Error, BadMigrationError, InconsistentMigrationHistory, NodeNotFoundError)
+_NO_HISTORY = (BadMigrationError, InconsistentMigrationHistory, NodeNotFoundError)
 
 
 def check_database(
@@ -32,15 +33,17 @@ def check_database(
 ) -> list[checks.CheckMessage]:
     """Check the reports whose rows are read from the given databases. Without databases there is nothing to do.
 
-    A database with unapplied migrations, or one that cannot be asked, gives one Info: ``migrate`` runs this too.
+    A database with unapplied migrations gives one Info, and one that cannot be asked one Warning: ``migrate`` runs
+    this too.
     """
     found: list[checks.CheckMessage] = []
     lines = RenderedLines()
     tried: dict[str, type[Report]] = {}
     for alias in databases or ():
         reports = _reports_on(alias, app_configs) if connections[alias].vendor == "postgresql" else []
-        if reports and not _is_migrated(alias):
-            found.append(_unapplied(alias))
+        obstacle = _obstacle(alias) if reports else None
+        if obstacle:
+            found.append(obstacle)
             continue
         for report in reports:
             found += try_report(report, alias, lines)
@@ -48,14 +51,24 @@ def check_database(
     return [*found, *_unrendered(tried, lines)]
 
 
-def _unapplied(alias: str) -> checks.CheckMessage:
-    text = f"reports are not checked on the database {alias!r}: it lacks migrations, or cannot be asked."
-    return Fault("I020", text, f"Run: manage.py migrate --database {alias}").message()
+def _obstacle(alias: str) -> checks.CheckMessage | None:
+    """Return why the reports of a database cannot be checked; None when they can."""
+    text = f"reports are not checked on the database {alias!r}"
+    try:
+        is_migrated = _is_migrated(alias)
+    except _NO_HISTORY:
+        is_migrated = False
+    except Error as error:
+        hint = f"Try: manage.py dbshell --database {alias}"
+        return Fault("W024", f"{text}: it cannot be asked ({type(error).__name__}).", hint).message()
+    if is_migrated:
+        return None
+    return Fault("I020", f"{text}: it lacks migrations.", f"Run: manage.py migrate --database {alias}").message()
 
 
 def _reports_on(alias: str, app_configs: Sequence[AppConfig] | None) -> list[type[Report]]:
     """Return the reports that read from a database, those left out that are faulty without one."""
-    return [report for report in reports_of(app_configs) if _is_valid(report) and _alias_of(report) == alias]
+    return [report for report in reports_of(app_configs) if _is_valid(report) and alias_of(report) == alias]
 
 
 def _is_valid(report: type[Report]) -> bool:
@@ -71,28 +84,18 @@ def _is_valid(report: type[Report]) -> bool:
     return True
 
 
-def _alias_of(report: type[Report]) -> str:
-    try:
-        return report()._alias(report.get_template())
-    except Exception:  # noqa: BLE001 - trying it tells
-        return DEFAULT_DB_ALIAS
-
-
 def _is_migrated(alias: str) -> bool:
     """Return whether a database has every migration, and the tables of the apps that have none.
 
     An app whose models the routers keep away from it does not count.
     """
     connection = connections[alias]
-    try:
-        executor = MigrationExecutor(connection)
-        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-        if any(_tables(migration.app_label, alias) for migration, _ in plan):
-            return False
-        needed = set().union(*(_tables(label, alias) for label in executor.loader.unmigrated_apps))
-        return needed <= set(connection.introspection.table_names())
-    except _UNKNOWN_STATE:
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if any(_tables(migration.app_label, alias) for migration, _ in plan):
         return False
+    needed = set().union(*(_tables(label, alias) for label in executor.loader.unmigrated_apps))
+    return needed <= set(connection.introspection.table_names())
 
 
 def _tables(label: str, alias: str) -> set[str]:

@@ -10,8 +10,8 @@ from typing import Any
 from django.db import connections
 
 from reports.checks.faults import Fault
-from reports.checks.places import placed
 from reports.checks.refusals import nearest
+from reports.column_lines import column_line
 from reports.errors import listed
 from reports.header import Column
 from reports.loader import Template
@@ -63,26 +63,10 @@ def compared(report: type[Report], template: Template, columns: Sequence[Column]
         yield Fault("W023", text, f"{where}, or leave it out of the query.")
 
 
-def column_line(column: Column) -> str:
-    """Return the line of a header that declares a column."""
-    words = [column.name, _quoted(column.type) if '"' in column.type else column.type]
-    words += [flag for flag in ("pk", "null") if getattr(column, flag)]
-    words += [f"fk={column.fk}"] if column.fk else []
-    words += [f"{key}={_quoted(value)}" for key in ("unit", "label") if (value := getattr(column, key)) is not None]
-    return f"-- column: {' '.join(words)}"
-
-
-def _quoted(text: str) -> str:
-    if not set(text) & set(" \"'\\"):
-        return text
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
 def _declared(report: type[Report], template: Template, using: str) -> Iterator[_Declared]:
     if report.model is None:
         for column in template.header.columns:
-            place = placed(template.path, column.line, "").removesuffix(": ")
-            yield _Declared(column.name, parse_type(column.type), place, column)
+            yield _Declared(column.name, parse_type(column.type), f"{template.path}:{column.line}", column)
         return
     connection: Any = connections[using]
     for field in report.model._meta.concrete_fields:

@@ -22,12 +22,13 @@ def check_folder(config: AppConfig) -> Iterator[checks.CheckMessage]:
     names = app_template_names(config.label)
     for name in names:
         whole = name.removesuffix(COUNT) + ".sql"
+        others = [other for other in names if other != name]
         if name.endswith(COUNT) and whole not in names:
             yield checks.Warning(
                 placed(
                     Path(config.path, "sql", name),
                     None,
-                    f"there is no template {whole!r} to count.{near(whole, names)}",
+                    f"there is no template {whole!r} to count.{near(whole, others)}",
                 ),
                 hint="name.count.sql counts the rows of name.sql, in the same folder.",
                 id="reports.W006",
@@ -41,7 +42,9 @@ def _check_stray(config: AppConfig) -> Iterator[checks.CheckMessage]:
     found = [folder / config.label, *conf.template_dirs()]
     for path in sorted(folder.rglob("*.sql")):
         if not any(path.is_relative_to(other) for other in found) and _is_template(path):
-            right = folder / config.label / path.relative_to(folder)
+            first, *rest = path.relative_to(folder).parts
+            misspelt = rest and near(first, [config.label])
+            right = Path(folder, config.label, *(rest if misspelt else (first, *rest)))
             yield checks.Warning(
                 placed(path, None, "this template is never found."),
                 hint=f"Templates stand in {folder / config.label}: move it, for example to {right}.",

@@ -20,6 +20,7 @@ from reports.checks.ordering import check_ordering
 from reports.checks.places import placed, raised
 from reports.checks.quoting import check_quoting
 from reports.checks.reading import Reading
+from reports.checks.settings import check_settings
 from reports.checks.sql_text import check_sql_text
 from reports.checks.subject import Subject, reports_of
 from reports.checks.trees import Tree, read_tree
@@ -50,9 +51,12 @@ _HINT = "Templates stand in <app>/sql/<app_label>/ and are named from there: app
 
 def check_reports(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
     """Check the reports and templates of the apps, of all by default. No database is asked; each fault is told once."""
+    found = list(check_settings())
+    if any(message.is_serious() for message in found):
+        return found
     configs = list(apps.get_app_configs() if app_configs is None else app_configs)
     reports = reports_of(app_configs)
-    found = list(check_engines()) if reports else []
+    found += check_engines(reports)
     seen: set[str] = set()
     for report in reports:
         found += _check_report(report, seen)

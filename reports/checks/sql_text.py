@@ -19,8 +19,9 @@ def check_sql_text(subject: Subject) -> Iterator[checks.CheckMessage]:
         field = subject.parameters.get(reach.name)
         if field is None or _is_limited(field, knows_choices=subject.knows_parameters):
             continue
-        line = subject.line_of(reach.name)
-        how = f"'-- param: {reach.name} text choices=a|b'" if line else "a ChoiceField with choices=[…]"
+        how = "a ChoiceField with choices=[…]"
+        if subject.line_of(reach.name):  # required, because there is no SQL text of no value
+            how = f"'-- param: {reach.name} text required choices=a|b default=a'"
         yield checks.Error(
             placed(
                 reach.file,

@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django.utils import translation
 
 from reports.copying import Copy
-from reports.exports.files import atomic_file
+from reports.exports.files import atomic_file, write_whole
 from reports.exports.formulas import numbered, safe_select, safe_text
 from reports.exports.headings import headings
 from reports.exports.streams import ByteStream
@@ -23,6 +23,8 @@ from reports.source import ReportQuery, report_name
 
 Header = Literal["labels", "names"] | None
 _HEADERS = ("labels", "names", None)
+# The encoding is said, because a connection may have another one.
+_OPTIONS = "FORMAT csv, ENCODING 'UTF8'"
 
 
 def stream_csv(rows: QuerySet[Any], *, spreadsheet_safe: bool = True, header: Header = "labels") -> ByteStream:
@@ -81,7 +83,7 @@ def write_csv(
 def _write(stream: ByteStream, file: BinaryIO) -> int:
     with closing(stream):
         for part in stream:
-            file.write(part)
+            write_whole(file, part)
     return stream.rows or 0
 
 
@@ -104,7 +106,7 @@ def _begin(rows: QuerySet[Any], is_safe: bool, header: Header, language: str | N
         cells = ", ".join(f"c{i}" for i in positions)
         sql = f"SELECT {cells} FROM {numbered(sql, len(compiler.select))}"  # noqa: S608 - names of our own
     report = report_name(rows.model)
-    return head, Copy(connections[rows.db], sql, params, options="FORMAT csv", report=report, shape=shape)
+    return head, Copy(connections[rows.db], sql, params, options=_OPTIONS, report=report, shape=shape)
 
 
 def _line(cells: Sequence[str]) -> bytes:

@@ -6,7 +6,8 @@ spaces, no-break and zero-width ones, control and direction characters. Importer
 ends, TABs and semicolons, which LibreOffice takes for separators by default and Excel in half of Europe. So
 
 - a dangerous cell gets a ``'`` in front, and
-- inside a cell each piece that begins with a sign gets one too: ``a;=1`` becomes ``a;'=1``.
+- inside a cell each piece that begins with a sign gets one too: ``a;=1`` becomes ``a;'=1``. A quotation mark is passed
+  over there: who divides a line at semicolons takes the ``""`` in ``"a;""=1"`` for an empty text before the sign.
 
 Nothing else changes. ``|`` and ``%``, which defusedcsv treats as well, are left alone: no spreadsheet starts a formula
 with them, and every line of a Markdown table does.
@@ -19,22 +20,22 @@ from collections.abc import Sequence
 
 from psycopg.postgres import types
 
-_SIGNS = "-=+@＝＋－＠"
-# The same escapes mean the same to PostgreSQL and to Python.
+# Signs and their full-width forms; escapes mean the same to PostgreSQL and to Python, whatever the client's encoding.
+_SIGNS = r"-=+@\uff1d\uff0b\uff0d\uff20"
 _BLANKS = (
     r"\u0001-\u0008\u000b\u000c\u000e-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f"
     r"\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"
 )
 _CELL = rf"^[{_BLANKS}]*[{_SIGNS}\t\n\r]"
-_PIECE = rf"([\t\n\r;])([{_BLANKS}]*[{_SIGNS}])"
+_PIECE = rf'([\t\n\r;])(["{_BLANKS}]*[{_SIGNS}])'
 _PUT = r"\1'\2"
 
 # Values of these types are nobody's text, and a number stays a number. Every other type is treated, also one that is
-# not known here. A domain is reported as the type below it.
+# not known here, and bytea, which bytea_output = escape makes text. A domain is reported as the type below it.
 _HARMLESS = frozenset(
     types[name].oid
     for name in (
-        "bool", "bytea", "cidr", "date", "datemultirange", "daterange", "float4", "float8", "inet", "int2", "int4",
+        "bool", "cidr", "date", "datemultirange", "daterange", "float4", "float8", "inet", "int2", "int4",
         "int4multirange", "int4range", "int8", "int8multirange", "int8range", "interval", "macaddr", "macaddr8",
         "money", "nummultirange", "numeric", "numrange", "oid", "time", "timestamp", "timestamptz", "timetz",
         "tsmultirange", "tsrange", "tstzmultirange", "tstzrange", "uuid",
@@ -81,9 +82,13 @@ def _safe(column: str) -> str:
     text = f'{column} COLLATE "C"'  # a nondeterministic collation knows no patterns
     first = " OR ".join(f"ascii({column}) BETWEEN {low} AND {high}" for low, high in _HARMLESS_FIRST)
     pieces = " AND ".join(f"strpos({text}, {end}) = 0" for end in _ENDS)
-    cell = f"CASE WHEN {text} ~ '{_CELL}' THEN '''' || {column} ELSE {column} END"
-    put = _PUT.replace("'", "''")
+    cell = f"CASE WHEN {text} ~ {_literal(_CELL)} THEN '''' || {column} ELSE {column} END"
     return (
         f"CASE WHEN ({first}) AND {pieces} THEN {column}"
-        f""" ELSE regexp_replace(({cell}) COLLATE "C", '{_PIECE}', '{put}', 'g') END"""
+        f""" ELSE regexp_replace(({cell}) COLLATE "C", {_literal(_PIECE)}, {_literal(_PUT)}, 'g') END"""
     )
+
+
+def _literal(text: str) -> str:
+    # E'…' means the same whatever standard_conforming_strings says.
+    return "E'" + text.replace("\\", r"\\").replace("'", "''") + "'"

@@ -47,6 +47,7 @@ exit codes:
   4    stopped at the report's timeout
   130  interrupted (Ctrl-C)
   141  the reader of a pipe went away
+  143  terminated (SIGTERM)
 
 examples:
   %(prog)s shop.sales since=2026-01-01 stores=1,2

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import os
 import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from django.core.management import CommandError
 
-from reports.exports.files import atomic_file
+from reports.exports.files import atomic_file, write_whole
 from reports.management.text_table import printable
 
 
@@ -39,9 +40,27 @@ class TextSink:
         return len(data)
 
 
+class BinarySink:
+    """Bytes for a stream of bytes. That of ``python -u`` is unbuffered and may take a part of them."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def write(self, data: bytes, /) -> int:
+        write_whole(self._stream, data)
+        return len(data)
+
+
 def check_output(path: Path) -> list[str]:
     """Return why a file cannot be written, a sentence each."""
-    folder = path.resolve().parent
+    try:
+        return _refusals(path)
+    except OSError as error:  # a name too long, a folder that may not be searched
+        return [f"{str(path)!r} cannot be written: {error.strerror}."]
+
+
+def _refusals(path: Path) -> list[str]:
+    folder = Path(os.path.realpath(path)).parent
     if path.is_dir():
         return [f"{str(path)!r} is a folder."]
     if not folder.is_dir():
@@ -67,7 +86,7 @@ def opened(path: Path | None, stdout: Any) -> Iterator[Sink]:
             yield _standard_output(stdout)
             stdout.flush()
         else:
-            with atomic_file(path.resolve()) as file:  # a symbolic link stays one
+            with atomic_file(path) as file:
                 yield file
     except BrokenPipeError:
         raise
@@ -81,8 +100,10 @@ def columns(stdout: Any) -> int:
 
 
 def _standard_output(stdout: Any) -> Sink:
-    binary: Sink | None = getattr(stdout, "buffer", None)
+    if getattr(stdout, "_out", stdout) is None:  # as Python starts when the shell has closed it
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    binary: Any = getattr(stdout, "buffer", None)
     if binary is None or stdout.isatty():
         return TextSink(stdout, escaped=stdout.isatty())
     stdout.flush()
-    return binary
+    return BinarySink(binary)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 import psycopg
 from django.core.exceptions import FieldError, ImproperlyConfigured
@@ -18,6 +20,35 @@ TIMEOUT = 4
 INTERRUPTED = 130
 # As a shell reports SIGPIPE.
 PIPE_CLOSED = 141
+# As a shell reports a signal.
+_SIGNALLED = 128
+_SIGNALS = ("SIGTERM", "SIGHUP")
+
+
+class Terminated(KeyboardInterrupt):
+    """A signal ends the process; like an interruption it leaves no half file, and no statement running."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = _SIGNALLED + number
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Raise Terminated where SIGTERM or SIGHUP would end the process at once; one that is ignored stays so."""
+    numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
+    taken = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, _terminate)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated(number)
 
 
 @contextmanager

@@ -14,13 +14,15 @@ from reports.columns import build_field
 from reports.header import Column
 
 _WIDTH = 115  # and an indentation of 4 before it
+# What the body of a model, or Django in it, means something else by.
+_TAKEN = ("check", "models", "objects")
 _DEFAULTS: Mapping[str, object] = {"size": None, "default_bounds": "[)"}
 
 
 def field_name(column: Column) -> str:
     """Return the name of a column's field: ``department`` for ``department_id`` with a foreign key."""
     name = column.name.removesuffix("_id") if column.fk else column.name
-    return f"{name}_field" if iskeyword(name) else name
+    return f"{name}_field" if iskeyword(name) or name in _TAKEN else name
 
 
 def field_text(column: Column, *, is_key: bool, file: str) -> tuple[str, set[str]]:

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from reports.checks.declared import column_line
+from reports.column_lines import column_line
 from reports.errors import TemplateError
 from reports.header import Column, Header, parse_header
 

@@ -20,6 +20,7 @@ from reports.header import Column
 from reports.management.probes import name_of, plain, probed
 from reports.management.variables import Variable, find_variables
 from reports.report import Report
+from reports.row_models import check_names
 from reports.samples import ALL, Case, cases_of
 from reports.types import parse_type
 
@@ -87,7 +88,10 @@ class _Inspector:
     def inspection(self) -> Inspection:
         least, most = self._cases()
         self._check_undeclared()
-        columns, kinds = self._described(most, with_optional=True)
+        described, kinds = self._described(most, with_optional=True)
+        columns = tuple(self._merged(described))
+        if self.report_class.model is None:
+            check_names(columns, str(self.template.path))
         names = [*self.fields, *(variable.name for variable in self.undeclared if not variable.is_table)]
         if not set(names) <= set(kinds):
             with suppress(ReportError):  # it may need an optional parameter all the same
@@ -96,7 +100,7 @@ class _Inspector:
         tables = {variable.name: _model_called(variable.name) for variable in self.undeclared if variable.is_table}
         return Inspection(
             self.report_class,
-            tuple(self._merged(columns)),
+            columns,
             tuple(self._parameter(name, kinds.get(name)) for name in names),
             given | tables,
         )
@@ -165,10 +169,10 @@ class _Inspector:
         is_list = bool(found and found.dimensions) or bool(variable and variable.is_list)
         required = field.required if field else not (variable and variable.is_optional)
         text = str(self.values.get(name, "")) if variable and variable.is_text else None
-        return Parameter(name, str(found.item) if found else None, is_list, required, field, text)
+        return Parameter(name, found.name if found else None, is_list, required, field, text)
 
     def _merged(self, columns: tuple[Column, ...]) -> Iterator[Column]:
-        _check_names(str(self.template.path), columns)
+        _check_selected(str(self.template.path), columns)
         model = self.report_class.model
         declared = {column.name: column for column in (_columns_of(model) if model else self.template.header.columns)}
         for column in columns:
@@ -177,8 +181,10 @@ class _Inspector:
             yield known if keeps else replace(known, type=column.type)
 
 
-def _check_names(file: str, columns: Iterable[Column]) -> None:
+def _check_selected(file: str, columns: Iterable[Column]) -> None:
     names = [column.name for column in columns]
+    if not names:
+        raise TemplateError.at(file, None, "the query gives no column.")
     nameless = [f"{i} ({name!r})" for i, name in enumerate(names, start=1) if not _NAME.fullmatch(name)]
     twice = [repr(name) for name, count in Counter(names).items() if count > 1]
     problems = [f"columns whose name no header can hold: {', '.join(nameless)}"] if nameless else []

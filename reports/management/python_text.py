@@ -7,12 +7,12 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from keyword import iskeyword
 from typing import Any
 
 from django import forms
 
 from reports import param_fields
-from reports.header import Column
 from reports.management.field_text import field_name, field_text, needs_postgres_app, quoted
 from reports.management.inspection import Inspection, Parameter
 from reports.management.python_types import IMPORTS, python_type
@@ -121,17 +121,18 @@ class PythonText:
         if needs_postgres_app(columns, file=self._file):
             yield '# Some of its fields need "django.contrib.postgres" in INSTALLED_APPS.'
         yield f"class {self.name}Row(models.Model):"
-        if not keys:
-            yield f"{_INDENT}# Django needs a key, and no column is declared as pk: this one must be unique."
+        key = keys[0] if keys else next((column for column in columns if column.name == "id"), columns[0])
         if len(keys) > 1:
             names = ", ".join(quoted(field_name(column)) for column in keys)
             yield f"{_INDENT}pk = models.CompositePrimaryKey({names})"
-        for position, column in enumerate(columns):
-            is_key = keys == [column] or (not keys and position == 0)
+        for column in columns:
+            is_key = column is key and len(keys) < 2
             text, imports = field_text(
                 replace(column, null=False) if is_key else column, is_key=is_key, file=self._file
             )
             self.imports |= imports
+            if is_key and not keys:
+                yield f"{_INDENT}# Django needs a key, and no column is declared as pk: this one must be unique."
             yield f"{_INDENT}{text}"
         yield ""
         yield f"{_INDENT}class Meta:"
@@ -149,7 +150,8 @@ class PythonText:
         words = {word for kind in kinds.values() for word in re.findall(r"\w+", kind)}
         self.imports |= {line for word, line in IMPORTS.items() if word in words}
         yield "# The rows as dicts, for type checkers."
-        if any(field_name(Column(name, "")) != name for name in kinds):  # a keyword is no attribute
+        # A keyword is no attribute, and an attribute called as a type hides it.
+        if any(iskeyword(name) or name in words for name in kinds):
             yield f"{self.name}Dict = TypedDict("
             yield f"{_INDENT}{quoted(f'{self.name}Dict')},"
             yield f"{_INDENT}{{"

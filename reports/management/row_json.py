@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, time
+from datetime import date, datetime, time
 from math import isfinite
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
+from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
 
 class RowEncoder(DjangoJSONEncoder):
-    """Django's encoder, with whole microseconds, and with bytes and ranges as PostgreSQL writes them."""
+    """Django's encoder, with whole microseconds, and with bytes and ranges as PostgreSQL reads them."""
 
     def default(self, o: Any) -> Any:
         if isinstance(o, (datetime, time)):
             return o.isoformat()
         if isinstance(o, (bytes, bytearray, memoryview)):
             return f"\\x{bytes(o).hex()}"
-        if isinstance(o, Range):
-            return str(o)
+        if isinstance(o, (Range, Multirange)):
+            return range_text(o)
         return super().default(o)
+
+
+def range_text(value: Range[Any] | Multirange[Any]) -> str:
+    """Return ranges of numbers or dates as PostgreSQL reads them: ``[1,5)``, ``[2026-01-01,)``, ``{[1,3),[5,6)}``."""
+    if isinstance(value, Multirange):
+        return f"{{{','.join(map(range_text, value))}}}"
+    if value.isempty:
+        return "empty"
+    lower, upper = (_bound(each) for each in (value.lower, value.upper))
+    return f"{value.bounds[0]}{lower},{upper}{value.bounds[1]}"
 
 
 def to_json(value: Any) -> str:
@@ -30,6 +41,12 @@ def to_json(value: Any) -> str:
         return json.dumps(value, cls=RowEncoder, ensure_ascii=False, allow_nan=False)
     except ValueError:
         return json.dumps(_finite(value), cls=RowEncoder, ensure_ascii=False)
+
+
+def _bound(value: Any) -> str:
+    if value is None:
+        return ""
+    return value.isoformat() if isinstance(value, date) else str(value)  # a space would have to be quoted
 
 
 def _finite(value: Any) -> Any:

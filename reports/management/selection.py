@@ -78,7 +78,7 @@ def _find_user(username: str) -> Any:
     users: Any = get_user_model()
     try:
         return users._default_manager.get_by_natural_key(username)
-    except users.DoesNotExist:
+    except (users.DoesNotExist, UnicodeEncodeError):  # a command line may hold bytes that are no UTF-8
         raise CommandError(f"--user: there is no user with the {users.USERNAME_FIELD} {username!r}.") from None
 
 
@@ -129,13 +129,16 @@ def _filtered(rows: Rows, word: str) -> Rows:
 def _filter_value(rows: Rows, lookup: str, text: str) -> Any:
     """Return the text as the lookup takes it: lists divided at commas, truth values and dates with a zone."""
     text.encode()  # a lone surrogate, of bytes that are no UTF-8, is a ValueError
-    column, _, kind = lookup.partition(LOOKUP_SEP)
-    if lookup.endswith("__isnull"):
+    query = rows.query
+    lookups, path, _ = query.solve_lookup_type(lookup)
+    *transforms, kind = lookups or ["exact"]
+    if kind == "isnull":
         return BooleanParam(required=True).clean(text)
-    field = _fields(rows).get(column)
+    # A transform, as of a day, has a type of its own.
+    field = None if transforms else query.names_to_path(path, query.get_meta())[1]
     if kind in ("in", "range"):
         return [_column_value(field, part.strip()) for part in text.split(",")]
-    return _column_value(field, text) if kind in ("", *_OF_THE_COLUMN) else text
+    return _column_value(field, text) if kind in _OF_THE_COLUMN else text
 
 
 def _column_value(field: Any, text: str) -> Any:

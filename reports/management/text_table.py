@@ -10,8 +10,10 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils.duration import duration_string
+from psycopg.types.multirange import Multirange
+from psycopg.types.range import Range
 
-from reports.management.row_json import RowEncoder
+from reports.management.row_json import RowEncoder, range_text
 
 # Below this many characters a column says too little; then each row becomes a block of lines.
 _NARROWEST = 6
@@ -53,6 +55,8 @@ def cell(value: Any) -> str:
         return duration_string(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return f"\\x{bytes(value).hex()}"
+    if isinstance(value, (Range, Multirange)):
+        return range_text(value)
     if isinstance(value, (dict, list)):
         return printable(json.dumps(value, cls=RowEncoder, ensure_ascii=False))
     return printable(str(value))

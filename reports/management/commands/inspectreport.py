@@ -7,7 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, OperationalError, connections
 
-from reports.checks.declared import column_line
+from reports.checks.engines import alias_of
+from reports.column_lines import column_line
 from reports.errors import QueryError, ReportError, listed, near
 from reports.management.exit_codes import DATABASE, USAGE
 from reports.management.header_lines import write_columns
@@ -29,13 +30,14 @@ class Command(BaseCommand):
         """Declare the arguments."""
         parser.add_argument("report", help="a report's name, a template's name, or the path of a .sql file")
         parser.add_argument("--write", action="store_true", help="write the column: lines into the template's header")
-        parser.add_argument("--database", default=DEFAULT_DB_ALIAS, help="the database to ask (default: default)")
+        parser.add_argument("--database", help="the database to ask (default: the one that the rows are read from)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the command."""
-        alias = options["database"]
+        alias = options["database"] or DEFAULT_DB_ALIAS
         try:
             report_class = find_target(options["report"])
+            alias = options["database"] or alias_of(report_class)
             _check_database(alias)
             found = inspect_report(report_class, using=alias)
             if options["write"]:

@@ -17,7 +17,7 @@ from reports import get_report, registered
 from reports.management import arguments
 from reports.management.arguments import Asked
 from reports.management.destination import columns, opened
-from reports.management.exit_codes import INTERRUPTED, PIPE_CLOSED, exit_codes
+from reports.management.exit_codes import INTERRUPTED, PIPE_CLOSED, Terminated, exit_codes, terminable
 from reports.management.formats import WRITERS, Job
 from reports.management.listing import list_data, list_text, page_text
 from reports.management.progress import Meter, metered, size
@@ -42,9 +42,13 @@ class Command(BaseCommand):
         arguments.add_arguments(parser)
 
     def run_from_argv(self, argv: list[str]) -> None:
-        """Run from the shell: an interruption and a closed pipe end with their exit codes and no traceback."""
+        """Run from the shell: an interruption, a signal and a closed pipe end with exit codes and no traceback."""
         try:
-            super().run_from_argv(argv)
+            with terminable():
+                super().run_from_argv(argv)
+        except Terminated as error:
+            self.stderr.write("terminated")
+            sys.exit(error.exit_code)
         except KeyboardInterrupt:
             self.stderr.write("interrupted")
             sys.exit(INTERRUPTED)
@@ -91,7 +95,7 @@ class Command(BaseCommand):
     def _lines(self, lines: Iterable[str]) -> None:
         text = "".join(f"{line}\n" for line in lines)
         with opened(None, self.stdout) as sink:
-            sink.write(text.encode())
+            sink.write(text.encode(errors="backslashreplace"))  # a file's name may be no UTF-8
 
 
 def _written(path: Path, rows: int | None, meter: Meter) -> str:
