@@ -452,6 +452,37 @@ def test_signal_that_is_ignored_stays_so():
             signal.signal(number, handler)
 
 
+@pytest.mark.parametrize(
+    ("number", "error"), [(signal.SIGTERM, Terminated), (signal.SIGHUP, Terminated), (signal.SIGINT, KeyboardInterrupt)]
+)
+def test_signal_that_a_destructor_swallows_is_raised_again(number: signal.Signals, error: type[BaseException]):
+    class Held:
+        def __del__(self) -> None:
+            signal.raise_signal(number)
+
+    def end() -> None:
+        Held()
+        time.sleep(10)
+
+    before = signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    try:
+        with pytest.raises(error), terminable():
+            end()
+    finally:
+        signal.signal(number, before)
+
+
+def test_other_error_of_a_destructor_is_told(capsys: pytest.CaptureFixture[str]):
+    class Held:
+        def __del__(self) -> None:
+            raise ValueError("lost")
+
+    with terminable():
+        Held()
+
+    assert "ValueError: lost" in capsys.readouterr().err
+
+
 # The same ends, seen from inside.
 
 

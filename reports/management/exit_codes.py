@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -23,6 +25,7 @@ PIPE_CLOSED = 141
 # As a shell reports a signal.
 _SIGNALLED = 128
 _SIGNALS = ("SIGTERM", "SIGHUP")
+_LATER = 0.05  # seconds
 
 
 class Terminated(KeyboardInterrupt):
@@ -30,25 +33,44 @@ class Terminated(KeyboardInterrupt):
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
+        self.number = number
         self.exit_code = _SIGNALLED + number
 
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Raise Terminated where SIGTERM or SIGHUP would end the process at once; one that is ignored stays so."""
+    """Raise Terminated where SIGTERM or SIGHUP would end the process at once; one that is ignored stays so.
+
+    An exception that a signal raises within a destructor or a weak reference's callback goes no further. It is raised
+    once more then, also that of Ctrl-C.
+    """
     numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
     taken = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
     for number in taken:
         signal.signal(number, _terminate)
+    hook, sys.unraisablehook = sys.unraisablehook, _raise_again
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for number in taken:
             signal.signal(number, signal.SIG_DFL)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
     raise Terminated(number)
+
+
+def _raise_again(lost: sys.UnraisableHookArgs) -> None:
+    error = lost.exc_value
+    if not isinstance(error, KeyboardInterrupt):
+        sys.__unraisablehook__(lost)
+        return
+    number = error.number if isinstance(error, Terminated) else signal.SIGINT
+    main = threading.main_thread().ident
+    assert main is not None
+    # Later: at once it would be raised here, and go no further again.
+    threading.Timer(_LATER, signal.pthread_kill, [main, number]).start()
 
 
 @contextmanager
