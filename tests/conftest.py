@@ -6,9 +6,18 @@ import pytest
 from django.db import connection
 from hypothesis import HealthCheck, settings
 
+from reports import copy_cursors, timers
+
 # A busy machine is no fault of what is tested.
 settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait longer for a statement that was cancelled: a disk that stands still for seconds loses no connection."""
+    monkeypatch.setattr(copy_cursors, "GRACE", 60.0)
+    monkeypatch.setattr(timers, "GRACE", 60.0)
 
 
 @pytest.fixture(scope="session")

@@ -502,9 +502,9 @@ HOSTILE: list[Any] = [
 @pytest.mark.parametrize("name", EveryField.base_fields)
 def test_hostile_values_from_code(name: str):
     for value in HOSTILE:
-        started = time.perf_counter()
+        started = time.process_time()
         check(name, {name: value})
-        assert time.perf_counter() - started < 1, type(value)
+        assert time.process_time() - started < 1, type(value)
 
 
 @pytest.mark.injection
@@ -513,9 +513,9 @@ def test_hostile_values_from_a_browser(name: str):
     suffixes = ("", "_0", "_1", "_year")
     for value in (value for value in HOSTILE if isinstance(value, str)):
         sent: MultiValueDict[str, Any] = MultiValueDict({name + suffix: [value, value] for suffix in suffixes})
-        started = time.perf_counter()
+        started = time.process_time()
         check(name, sent)
-        assert time.perf_counter() - started < 1, type(value)
+        assert time.process_time() - started < 1, type(value)
 
 
 def check(name: str, params: Mapping[str, Any]) -> None:
@@ -621,7 +621,7 @@ def test_hostile_keys_of_rows(name: str):
     for value in HOSTILE:
         if isinstance(value, range):
             continue  # a billion keys that were asked for
-        started = time.perf_counter()
+        started = time.process_time()
         try:
             cleaned = clean(Places, {name: value})[name]
         except ParamsError as error:
@@ -629,4 +629,4 @@ def test_hostile_keys_of_rows(name: str):
             assert error.allowed == {}
         else:
             assert not cleaned
-        assert time.perf_counter() - started < 1, type(value)
+        assert time.process_time() - started < 1, type(value)
