@@ -162,6 +162,13 @@ def test_file_is_never_more_open_than_the_one_it_replaces(tmp_path: Path, monkey
     assert seen == [0o600]
 
 
+def test_folder_that_is_not_there_is_named(tmp_path: Path):
+    with pytest.raises(FileNotFoundError) as caught, atomic_file(tmp_path / "nodir" / "a"):
+        pass
+
+    assert caught.value.filename == str(tmp_path / "nodir")
+
+
 class Sparing(io.RawIOBase):
     """An unbuffered file that takes three bytes at a time, and no more than there is room for."""
 

@@ -48,6 +48,14 @@ def test_literal_percent_sign():
     assert literal_sql("SELECT '100%%' || %s || '%%s'", ["%s"]) == "SELECT '100%' || '%s' || '%s'"
 
 
+@pytest.mark.parametrize(
+    ("statement", "value", "want"),
+    [("x LIKE%s", "a\\", "x LIKE E'a\\\\'"), ("LIMIT%s", 5, "LIMIT 5"), ("LIKE%s", "a", "LIKE'a'"), ("%s", 1, "1")],
+)
+def test_literal_does_not_run_into_the_word_before(statement: str, value: object, want: str):
+    assert literal_sql(statement, [value]) == want
+
+
 def test_literal_negative_number_begins_no_comment():
     assert literal_sql("SELECT 1 -%s", [-1]) == "SELECT 1 -(-1)"
 

@@ -25,6 +25,8 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         OSError: The folder is not there, not writable or full, or the path is a folder, a device or a pipe.
     """
     target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():  # the error of opening would name a file that nobody asked for
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(target.parent))
     mode = _mode(target)
     # A name has at most 255 bytes, and a character at most 4.
     part = target.with_name(f".{target.name[:50]}.{secrets.token_hex(8)}.part")

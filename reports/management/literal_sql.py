@@ -10,6 +10,7 @@ from django.db.backends.postgresql.psycopg_any import get_adapters_template
 from psycopg import sql
 
 _PLACE = re.compile("%([s%])")
+_WORDS = re.compile(r"\w\w")
 
 
 def literal_sql(statement: str, params: Sequence[object]) -> str:
@@ -20,8 +21,13 @@ def literal_sql(statement: str, params: Sequence[object]) -> str:
     adapters = get_adapters_template(settings.USE_TZ, None)
     values = iter(params)
 
-    def literal(value: object) -> str:
-        text = sql.Literal(value).as_string(adapters).strip()
-        return f"({text})" if text.startswith("-") else text  # else -1::text is the negative of a text
+    def literal(match: re.Match[str]) -> str:
+        if match[1] == "%":
+            return "%"
+        text = sql.Literal(next(values)).as_string(adapters).strip()
+        if text.startswith("-"):  # else -1::text is the negative of a text
+            return f"({text})"
+        is_one_word = _WORDS.match(statement[match.start() - 1 : match.start()] + text)  # as LIKE and E'…' would be
+        return f" {text}" if is_one_word else text
 
-    return _PLACE.sub(lambda match: "%" if match[1] == "%" else literal(next(values)), statement)
+    return _PLACE.sub(literal, statement)
