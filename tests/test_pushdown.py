@@ -183,7 +183,7 @@ def test_pushdown_of_the_example(db: None) -> None:
 def test_pushdown_of_an_empty_report(analyzed: bool, db: None) -> None:
     if analyzed:
         with connection.cursor() as cursor:
-            cursor.execute("ANALYZE")
+            cursor.execute("ANALYZE helpdesk_department, helpdesk_ticket")
     user = User.objects.create_user("staff", is_staff=True)
 
     found = DepartmentTickets(user=user).run().pushdown()
