@@ -31,9 +31,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out what asks no database when parameters are bound by the server: it was run with the client's binding."""
     if not connection.settings_dict["OPTIONS"]["server_side_binding"]:
         return
-    asking = [item for item in items if _asks_a_database(item)]
-    config.hook.pytest_deselected(items=[item for item in items if item not in set(asking)])
-    items[:] = asking
+    asks = {item: _asks_a_database(item) for item in items}
+    config.hook.pytest_deselected(items=[item for item in items if not asks[item]])
+    items[:] = [item for item in items if asks[item]]
 
 
 def _asks_a_database(item: pytest.Item) -> bool:

@@ -7,15 +7,13 @@ import io
 import time
 from typing import Any
 
-import psycopg
-from django.db import connection
-
 from reports.exports import stream_csv
 from reports.header import Column
 from reports.rendering import Query
 from reports.row_models import build_row_model
 from reports.rows import Rows
 from reports.source import TemplateSource
+from tests.sessions import from_outside
 
 
 def rows_of(sql: str, *params: object, seconds: float | None = None, **columns: Any) -> Rows:
@@ -32,14 +30,6 @@ def exported(rows: Any, **options: Any) -> bytes:
 def cells(data: bytes) -> list[list[str]]:
     """Return what another program reads."""
     return list(csv.reader(io.StringIO(data.decode(), newline="")))
-
-
-def from_outside(sql: str, *params: object) -> list[Any]:
-    """Return the rows of a query on a connection that Django knows nothing of."""
-    options = connection.get_connection_params()
-    names = ("dbname", "user", "password", "host", "port")
-    with psycopg.connect(**{name: options[name] for name in names if name in options}) as other:
-        return other.execute(sql, params).fetchall()
 
 
 def all_ended() -> bool:

@@ -157,7 +157,7 @@ def written(parts: list[Any], words: list[str], end: str) -> str:
 @given(
     parts=st.lists(nodes, max_size=4), cases=st.lists(contexts, min_size=1, max_size=3), end=st.sampled_from(["", "\n"])
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_lines_are_those_whose_words_are_in_no_text(folder: Path, parts: list[Any], cases: list[Any], end: str):
     words: list[str] = []
     text = f"SELECT 1{end}{written(parts, words, end)}"

@@ -21,40 +21,17 @@ from psycopg.pq import TransactionStatus
 
 from reports import QueryError, QueryTimeout, copy_cursors, copying, report_executed, timers
 from reports.exports import stream_csv
-from tests.exporting import all_ended, exported, from_outside, rows_of
+from tests.exporting import all_ended, exported, rows_of
 from tests.models import Region
 from tests.reports import Faulty, Figures, SettingsSeen, SlowRows, Writes
+from tests.sessions import from_outside, modes, setting
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@contextmanager
-def without_autocommit() -> Iterator[None]:
-    connection.set_autocommit(False)
-    try:
-        yield
-    finally:
-        connection.rollback()
-        connection.set_autocommit(True)
-
-
-MODES: dict[str, Callable[[], Any]] = {
-    "autocommit": nullcontext,
-    "atomic": transaction.atomic,
-    "no_autocommit": without_autocommit,
-}
-modes = pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
 
 
 def endless(**options: Any) -> Any:
     """Return rows without an end in sight; in FROM, PostgreSQL would write them to the disk first."""
     return rows_of("SELECT generate_series(1, 2000000000) AS id", id="integer", **options)
-
-
-def setting(name: str) -> str:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting(%s)", [name])
-        return str(cursor.fetchone()[0])
 
 
 def status() -> TransactionStatus:

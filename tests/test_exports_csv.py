@@ -277,7 +277,7 @@ def test_values_are_bound_by_the_driver_in_both_ways():
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(TEXTS, st.none() | TEXTS), max_size=8))
 def test_raw_csv_is_read_back_as_it_was(pairs: list[tuple[str, str | None]]):
     rows = rows_of(

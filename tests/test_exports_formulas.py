@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from reports.exports.formulas import safe_text
 from tests.exporting import cells, exported, rows_of
+from tests.sessions import setting
 
 pytestmark = pytest.mark.django_db
 
@@ -115,7 +116,7 @@ ALPHABET = st.sampled_from([*SIGNS, *BLANKS, *"\t\r\n;;,|%'\"\\ab1é中"])
 TEXTS = st.text(ALPHABET, max_size=12) | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(TEXTS, min_size=1, max_size=20), st.sampled_from(["text", "citext", "varchar", 'text COLLATE "C"']))
 def test_no_cell_begins_a_formula(extensions: None, texts: list[str], kind: str):
     found = read_safely(texts, kind)
@@ -128,7 +129,7 @@ def test_no_cell_begins_a_formula(extensions: None, texts: list[str], kind: str)
     ]
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(TEXTS, min_size=1, max_size=8), st.sampled_from(";\t"))
 def test_no_line_divided_elsewhere_has_a_formula(texts: list[str], delimiter: str):
     """A semicolon inside a quoted cell ends it for Excel in half of Europe, and its quotation marks move."""
@@ -148,9 +149,8 @@ def test_cells_under_other_settings(name: str, value: str):
     """The settings of a connection change neither the cells nor their encoding."""
     sql = "SELECT concat('a;=1', chr(92), '1') AS a, '=1'::bytea AS b, chr(228) || ';=' AS c"
     rows = rows_of(sql, a="text", b="bytea", c="text")
+    before = setting(name)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting(%s)", [name])
-        (before,) = cursor.fetchone()
         cursor.execute("SELECT set_config(%s, %s, false)", [name, value])
     try:
         ((a, b, c),) = cells(exported(rows, header=None))

@@ -156,7 +156,7 @@ def utc(value: Any) -> Any:
 
 @pytest.mark.parametrize("kind", VALUES)
 def test_binary_is_equal_to_text(kind: PostgreSQLType, binary_statements: Spy) -> None:
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=40, suppress_health_check=list(HealthCheck))
     @given(st.lists(st.none() | VALUES[kind], max_size=20))
     def check(literals: list[str | None]) -> None:
         declared = "character varying" if kind == "varchar" else kind
@@ -176,7 +176,7 @@ def test_binary_timestamptz_in_a_zone(zone: str, binary_statements: Spy, in_zone
     for start, end in [("2025-10-04", "2025-10-06"), ("2025-10-25", "2025-11-03"), ("2026-03-07", "2026-04-06")]:
         assert_same(rows_of(f"SELECT {quarters} AS value", start, end, value="timestamptz"), binary_statements)
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=40, suppress_health_check=list(HealthCheck))
     @given(st.lists(st.none() | VALUES["timestamptz"], max_size=20))
     def check(literals: list[str | None]) -> None:
         sql = "SELECT literal::timestamptz AS value FROM unnest(%s::text[]) AS literal"

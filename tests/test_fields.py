@@ -287,7 +287,7 @@ def test_enum():
 # Numbers.
 
 
-@settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=60)
+@settings(suppress_health_check=list(HealthCheck), max_examples=60)
 @given(st.floats(width=32, allow_nan=False).map(lambda value: struct.unpack("f", struct.pack("f", value))[0]))
 def test_every_real_is_found(value: float):
     rows = rows_of("real", repr(value))
@@ -374,7 +374,7 @@ def test_hstore_lookups():
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 
 
-@settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=80)
+@settings(suppress_health_check=list(HealthCheck), max_examples=80)
 @given(st.dictionaries(TEXTS, st.none() | TEXTS | st.sampled_from(['"', "\\", "=>", "NULL", ", ", '\\"'])))
 def test_every_hstore_is_found(value: dict[str, str | None]):
     with connection.cursor() as cursor:
@@ -392,7 +392,7 @@ def test_hstore_that_the_driver_reads_stays_as_it_is():
     assert ArrayField(HStoreField())._from_db_value([{"a": "1"}, None], None, connection) == [{"a": "1"}, None]
 
 
-@settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=80)
+@settings(suppress_health_check=list(HealthCheck), max_examples=80)
 @given(st.lists(st.none() | TEXTS | st.sampled_from(["NULL", "{}", '"', "\\", " "]), max_size=5))
 def test_every_array_of_an_extensions_type(value: list[str | None]):
     with connection.cursor() as cursor:

@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
 import psycopg
@@ -20,40 +20,10 @@ from reports import QueryError, QueryTimeout, Rows, report_executed, transaction
 from reports.guard import guard, install
 from tests.models import Region, Store
 from tests.reports import Faulty, Figures, Sets, SettingsSeen, SlowRows, Writes
+from tests.sessions import from_outside, modes, setting
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-
-def from_outside(sql: str, params: list[Any]) -> list[Any]:
-    """Return the rows of a query on a connection that Django knows nothing of."""
-    options = connection.get_connection_params()
-    names = ("dbname", "user", "password", "host", "port")
-    with psycopg.connect(**{name: options[name] for name in names if name in options}) as other:
-        return other.execute(sql, params).fetchall()
-
-
-def setting(name: str) -> str:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting(%s)", [name])
-        return str(cursor.fetchone()[0])
-
-
-@contextmanager
-def without_autocommit() -> Iterator[None]:
-    connection.set_autocommit(False)
-    try:
-        yield
-    finally:
-        connection.rollback()
-        connection.set_autocommit(True)
-
-
-MODES: dict[str, Callable[[], Any]] = {
-    "autocommit": nullcontext,
-    "atomic": transaction.atomic,
-    "no_autocommit": without_autocommit,
-}
-modes = pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
 
 # Every way in which a report's statement comes to be executed, as a function from rows to the rows' settings.
 PATHS: dict[str, Callable[[Rows], Any]] = {
@@ -303,7 +273,7 @@ def test_guard_after_a_lost_connection(django_assert_num_queries: Any):
     """A killed backend is a QueryError without values, and outside a transaction the next query works."""
     list(SettingsSeen().run())
     pid = connection.connection.info.backend_pid
-    timer = threading.Timer(0.2, lambda: from_outside("SELECT pg_terminate_backend(%s)", [pid]))
+    timer = threading.Timer(0.2, lambda: from_outside("SELECT pg_terminate_backend(%s)", pid))
     timer.start()
     with pytest.raises(QueryError) as caught:
         list(SettingsSeen().run({"seconds": 3}))
@@ -349,7 +319,7 @@ def test_guard_tag_is_seen_in_pg_stat_activity():
     seen: list[str] = []
 
     def look() -> None:
-        seen.extend(row[0] for row in from_outside("SELECT query FROM pg_stat_activity WHERE pid = %s", [pid]))
+        seen.extend(row[0] for row in from_outside("SELECT query FROM pg_stat_activity WHERE pid = %s", pid))
 
     rows = SettingsSeen().run({"seconds": 0.5})
     connection.ensure_connection()

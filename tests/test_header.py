@@ -7,7 +7,7 @@ import shlex
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.errors import TemplateError
@@ -233,7 +233,6 @@ def written(item: Column | Param) -> str:
     return f"-- {type(item).__name__.lower()}: {' '.join(words)}\n"
 
 
-@settings(deadline=None)
 @given(st.lists(columns, unique_by=lambda column: column.name), st.lists(params, unique_by=lambda param: param.name))
 def test_declarations_round_trip(wanted_columns: list[Column], wanted_params: list[Param]):
     source = "-- doc: d\n" + "".join([*map(written, wanted_columns), *map(written, wanted_params)]) + "SELECT 1\n"
@@ -245,7 +244,6 @@ def test_declarations_round_trip(wanted_columns: list[Column], wanted_params: li
     assert header.lines == 1 + len(wanted_columns) + len(wanted_params)
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(st.sampled_from("-:= \"'\\dockeynamparlistx0|{}\t\u2028"), max_size=30)))
 def test_any_text_is_a_header_or_a_template_error(lines: list[str]):
     source = "\n".join(["-- doc: d", *(f"-- {line}" for line in lines)])

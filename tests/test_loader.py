@@ -12,7 +12,6 @@ import jinja2
 import pytest
 from django.apps import apps
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from reports import loader
@@ -258,7 +257,6 @@ def test_name_of_a_folder_is_no_template(write: Write, tmp_path: Path):
         find_template("shop/a.sql")
 
 
-@hypothesis_settings(deadline=None)
 @given(st.text(st.sampled_from("./\\a\0~:"), max_size=12).map("{}.sql".format))
 def test_name_never_leaves_its_folder(name: str):
     with pytest.raises(TemplateNotFound):

@@ -540,7 +540,7 @@ values = st.recursive(
 
 @pytest.mark.injection
 @given(name=st.sampled_from(sorted(EveryField.base_fields)), value=values)
-@hypothesis_settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@hypothesis_settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
 def test_any_value_from_code(name: str, value: object):
     check(name, {name: value})
 

@@ -254,7 +254,7 @@ def kinds(text: str) -> list[str]:
     return found
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(TEXTS)
 @example("E'a'\n'\\'x'")
 @example("E'a' --b\r 'c'")
@@ -279,7 +279,7 @@ def test_lexer_sees_what_the_oracle_sees(text: str):
     assert got == want
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(TEXTS)
 @example(f"{V}::text")
 @example(f"{V} ::{V}")
@@ -330,7 +330,7 @@ def run(driver: Any, factory: Any, sql: str, count: int) -> Any:
         return error.sqlstate
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=600, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.one_of(STRUCTURED, TEXTS))
 @example(f"{V} /**/ [1]")
 @example(f"E'a'\n'\\' || {V} || '")
@@ -360,7 +360,7 @@ def test_what_is_accepted_means_the_same_in_both_ways_of_binding(db: None, text:
         assert [row[0] for row in bound] == ["outside"]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(
@@ -396,7 +396,7 @@ LINES = [
 ]  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(st.sampled_from(LINES), max_size=8),
     st.sampled_from(["", "\n\n", "-- x\n", "{% macro c() %}({{ caller() }}){% endmacro %}\n"]),

@@ -11,16 +11,20 @@ from django.db.models import Q
 _Model = TypeVar("_Model", bound=models.Model)
 
 
-class DepartmentQuerySet(models.QuerySet["Department"]):
-    """Departments, limited to what a user may see."""
+class InRegionQuerySet(models.QuerySet[_Model]):
+    """Rows that belong to a region, limited to what a user may see."""
 
     def visible_to(self, user: User | AnonymousUser | None) -> Self:
-        """Keep all for staff, the departments of their regions for other users, none without a user."""
+        """Keep all for staff, the rows of their regions for other users, none without a user."""
         if user is None:
             return self.none()
         if user.is_staff:
             return self.all()
         return self.filter(region__in=Membership.objects.filter(user=user.pk).values("region"))
+
+
+class DepartmentQuerySet(InRegionQuerySet["Department"]):
+    """Departments, limited to what a user may see."""
 
 
 class InDepartmentQuerySet(models.QuerySet[_Model]):

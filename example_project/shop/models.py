@@ -7,19 +7,11 @@ from typing import Self
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import models
 
-from example_project.helpdesk.models import Membership, Region
+from example_project.helpdesk.models import InRegionQuerySet, Region
 
 
-class CustomerQuerySet(models.QuerySet["Customer"]):
+class CustomerQuerySet(InRegionQuerySet["Customer"]):
     """Customers, limited to what a user may see."""
-
-    def visible_to(self, user: User | AnonymousUser | None) -> Self:
-        """Keep all for staff, the customers of their regions for other users, none without a user."""
-        if user is None:
-            return self.none()
-        if user.is_staff:
-            return self.all()
-        return self.filter(region__in=Membership.objects.filter(user=user.pk).values("region"))
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
