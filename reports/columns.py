@@ -75,6 +75,11 @@ NAMES = (*FIELDS, *TYPED)
 _ANY_DIGITS = 1000, 500
 
 
+def has_any_digits(field: models.Field[Any, Any]) -> bool:
+    """Return whether a numeric column's digits were not declared."""
+    return isinstance(field, models.DecimalField) and (field.max_digits, field.decimal_places) == _ANY_DIGITS
+
+
 def build_field(column: Column, *, file: str) -> models.Field[Any, Any]:
     """Return the model field of a declared column.
 

@@ -37,8 +37,10 @@ _TEXT = (forms.CharField, forms.BooleanField)
 _LISTS = (forms.JSONField, HStoreField, SimpleArrayField)
 # What Django's fields raise for values that no browser sends: 5 for a date, 10**400 for a float, JSON 10,000 deep.
 _SURPRISES = (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError)
-# The most digits before the point that PostgreSQL's numeric holds. Django takes seconds to make an int of 1e999999.
-_DIGITS = 131072
+# The most digits before the point, and behind it. PostgreSQL's numeric holds more, but nobody means them: 1e100000 is
+# eight characters of a query string and 100 kB of a statement.
+_DIGITS = 1000
+_BIGINT = 2**63
 
 
 def bound_form(
@@ -151,6 +153,8 @@ def _clean(field: forms.Field, clean: Callable[..., Any], *args: Any) -> Any:
     try:
         value = clean(*args)
         _check_storable(value)
+        if not isinstance(field, forms.JSONField):
+            _check_range(value)
     except _SURPRISES as error:
         raise _invalid(field) from error
     return value
@@ -171,13 +175,20 @@ def _check_storable(value: object) -> None:
         )
 
 
+def _check_range(value: object) -> None:
+    """Refuse whole numbers that no column holds: where SQL wants a bigint, PostgreSQL would fail."""
+    for item in value if isinstance(value, list) else [value]:
+        if isinstance(item, int) and not -_BIGINT <= item < _BIGINT:
+            raise ValidationError(f"Enter a whole number from {-_BIGINT} to {_BIGINT - 1}.", code="out_of_range")
+
+
 def _is_storable(value: object) -> bool:
     if isinstance(value, str):
         return "\0" not in value and not SURROGATE.search(value)
     if isinstance(value, float):
         return isfinite(value)
     if isinstance(value, Decimal):
-        return value.is_finite() and value.adjusted() < _DIGITS
+        return value.is_finite() and value.adjusted() < _DIGITS and -int(value.as_tuple().exponent) <= _DIGITS
     if isinstance(value, dict):
         return all(_is_storable(part) for item in value.items() for part in item)
     return not isinstance(value, list) or all(map(_is_storable, value))

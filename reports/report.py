@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 from django import forms
 from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, models, router
-from django.db.models.signals import pre_delete, pre_save
 
 from reports import rendering
 from reports.conf import LONGEST, is_seconds
@@ -23,6 +22,7 @@ from reports.params import bound_form, clean_params
 from reports.row_models import build_row_model
 from reports.rows import Rows
 from reports.source import TemplateSource
+from reports.unmanaged import make_read_only
 
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
@@ -41,6 +41,7 @@ class Report:
     ordering: ClassVar[Sequence[str]] = ()
     timeout: ClassVar[float | None] = None
     Params: ClassVar[type[forms.Form] | None] = None
+    permission_required: ClassVar[str | Sequence[str]] = ()
 
     _name: ClassVar[str | None] = None
     # The row model of columns that nothing declares, with the template and the SQL text that have these columns.
@@ -61,12 +62,7 @@ class Report:
                 f" at most {LONGEST}."
             )
         if cls.model is not None:
-            if cls.model._meta.managed:
-                raise TypeError(
-                    f"{cls.__qualname__}.model is {cls.model.__name__}, whose Meta must say managed = False."
-                )
-            pre_save.connect(_refuse_save, sender=cls.model, dispatch_uid="reports.save")
-            pre_delete.connect(_refuse_delete, sender=cls.model, dispatch_uid="reports.delete")
+            make_read_only(cls.model, f"{cls.__qualname__}.model")
 
     def __init__(self, *, user: Any = None, using: str | None = None) -> None:
         """Take the user that ``get_context()`` may ask, and the database alias; None asks the routers."""
@@ -115,6 +111,15 @@ class Report:
     def get_context(self) -> Mapping[str, object]:
         """Return what the template sees besides the parameters; QuerySets become sub-selects. For subclasses."""
         return {}
+
+    @classmethod
+    def has_permission(cls, user: Any) -> bool:
+        """Return whether a user may run the report where all are listed. For subclasses.
+
+        By default one who is logged in and active and has each ``permission_required``.
+        """
+        names = [cls.permission_required] if isinstance(cls.permission_required, str) else cls.permission_required
+        return bool(user and user.is_authenticated and user.is_active and user.has_perms(names))
 
     @classmethod
     def example_user(cls) -> Any:
@@ -233,11 +238,3 @@ class Report:
     @classmethod
     def _make_row_model(cls, template: Template, columns: Sequence[Column]) -> type[models.Model]:
         return build_row_model(cls.get_name(), columns, ordering=cls.get_ordering(), file=str(template.path))
-
-
-def _refuse_save(sender: type[models.Model], **kwargs: Any) -> None:
-    raise TypeError(f"save() is not possible: {sender.__name__} is a row of a report, read only.")
-
-
-def _refuse_delete(sender: type[models.Model], **kwargs: Any) -> None:
-    raise TypeError(f"delete() is not possible: {sender.__name__} is a row of a report, read only.")

@@ -155,6 +155,19 @@ class Rows(models.QuerySet[Any, Any]):
             for field in self.model._meta.concrete_fields
         }
 
+    def instances(self) -> Rows:
+        """Return the rows as instances of the report's model or row model, for code that reads attributes."""
+        return self._read_by(ModelIterable)
+
+    def dicts(self) -> Rows:
+        """Return the rows as dicts in the template's column order, also those of a report with a ``model``."""
+        return self._read_by(DictIterable)
+
+    def _read_by(self, iterable: type[Any]) -> Rows:
+        rows = self.all()
+        rows._iterable_class = iterable
+        return rows
+
     def only(self, *fields: Any) -> Rows:
         """Return rows with these columns, and the key; see Django."""
         need_key(self.model, "only() always reads it; use values().")
@@ -185,9 +198,7 @@ class Rows(models.QuerySet[Any, Any]):
         need_key(self.model, "in_bulk() returns rows by it.")
         if self._iterable_class is not DictIterable:
             return super().in_bulk(id_list, field_name=field_name)
-        instances = self.all()
-        instances._iterable_class = ModelIterable
-        found = super(Rows, instances).in_bulk(id_list, field_name=field_name)
+        found = super(Rows, self.instances()).in_bulk(id_list, field_name=field_name)
         columns = {field.attname: field.column for field in self.model._meta.concrete_fields}
         return {
             key: {columns.get(name, name): value for name, value in vars(instance).items() if name != "_state"}

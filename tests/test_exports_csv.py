@@ -319,7 +319,7 @@ def test_other_querysets_are_refused(call: Any):
 
 
 def test_unknown_header_is_refused():
-    with pytest.raises(ValueError, match=re.escape("header is 'label'; it must be 'labels', 'names' or None.")):
+    with pytest.raises(ValueError, match=re.escape("header is 'label'; it must be one of: 'labels', 'names', None.")):
         stream_csv(Figures().run(), header="label")  # type: ignore[arg-type]
 
 

@@ -12,12 +12,13 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
-from django.http import HttpRequest
-from django.test import AsyncClient, Client, override_settings
+from django.http import HttpRequest, HttpResponse
+from django.test import AsyncClient, Client
 from django.urls import path
 
 from reports import QueryError
-from reports.exports import csv_response
+from reports.exports import csv_response, stream_csv
+from reports.exports.responses import StreamResponse
 from tests.exporting import all_ended, exported, rows_of, running
 from tests.reports import Faulty, FigureInstances, Figures, SettingsSeen
 
@@ -42,7 +43,29 @@ async def adownload(request: HttpRequest, name: str) -> Any:
     return csv_response(ROWS[name](), "a.csv")
 
 
-urlpatterns = [path("sync/<name>", download), path("async/<name>", adownload)]
+def seen(response: Any) -> None:
+    response["X-Seen"] = "1"
+
+
+def answered() -> StreamResponse:
+    stream = stream_csv(ROWS["faulty"]())
+    response = StreamResponse(
+        stream, filename="a", content_type="a/b", on_error=lambda error: HttpResponse(type(error).__name__, status=503)
+    )
+    response.add_post_render_callback(seen)  # as a decorator does that comes from middleware
+    return response
+
+
+def sync_answered(request: HttpRequest) -> StreamResponse:
+    return answered()
+
+
+async def async_answered(request: HttpRequest) -> StreamResponse:
+    return answered()
+
+
+urlpatterns = [path("sync/answered", sync_answered), path("async/answered", async_answered)]
+urlpatterns += [path("sync/<name>", download), path("async/<name>", adownload)]
 GZIP = ["django.middleware.gzip.GZipMiddleware"]
 DEFAULT = [
     "django.middleware.security.SecurityMiddleware",
@@ -148,7 +171,6 @@ class Exchange:
 
     def __init__(self, url: str) -> None:
         self.sent: list[Any] = []
-        self.has_begun = asyncio.Event()
         self.has_body = asyncio.Event()
         self.has_gone = asyncio.Event()
         self._received = 0
@@ -167,7 +189,6 @@ class Exchange:
 
     async def _send(self, message: Any) -> None:
         self.sent.append(message)
-        self.has_begun.set()
         if message.get("body"):
             self.has_body.set()
         await asyncio.sleep(0)
@@ -200,7 +221,6 @@ def test_client_of_an_asgi_server_that_goes_away_stops_the_backend(
 
     async def get() -> None:
         exchange = Exchange(f"/{view}/{name}")
-        await asyncio.wait_for(exchange.has_begun.wait(), 10)
         if name == "endless":
             await asyncio.wait_for(exchange.has_body.wait(), 10)
         else:
@@ -209,7 +229,8 @@ def test_client_of_an_asgi_server_that_goes_away_stops_the_backend(
         assert await asyncio.to_thread(running) == 1
         exchange.has_gone.set()
         await asyncio.wait_for(exchange.task, 10)
-        assert exchange.sent[-1].get("more_body") is not False
+        assert all(message.get("more_body") is not False for message in exchange.sent)
+        assert bool(exchange.sent) == (name == "endless")  # no head before PostgreSQL has answered
 
     async_to_sync(get)()
 
@@ -272,10 +293,43 @@ def test_wsgi_server_sees_an_error_in_the_middle():
     assert all_ended()
 
 
-@override_settings(DEBUG=True)
-def test_error_before_the_first_bytes_is_raised_before_anything_is_sent():
-    response, _ = start_wsgi("/sync/faulty")
+def test_error_before_the_first_bytes_is_one_of_the_request():
+    """Under WSGI: the view's, so that middleware and the error page see it."""
+    client = Client(raise_request_exception=False)
 
+    assert client.get("/sync/faulty").status_code == 500
     with pytest.raises(QueryError, match="42883"):
-        next(iter(response))
+        Client().get("/sync/faulty")
+
+
+@pytest.mark.parametrize("view", ["sync", "async"])
+def test_error_before_the_first_bytes_is_one_of_the_request_under_asgi(view: str):
+    response: Any = async_to_sync(AsyncClient(raise_request_exception=False).get)(f"/{view}/faulty")
+
+    assert response.status_code == 500
+
+
+@pytest.mark.parametrize("view", ["sync", "async"])
+def test_error_before_the_first_bytes_can_be_answered(view: str):
+    expected = {"sync": Client().get, "async": async_to_sync(AsyncClient().get)}[view](f"/{view}/answered")
+
+    assert (expected.status_code, expected.content) == (503, b"QueryError")
+    assert expected["X-Seen"] == "1"
+
+
+def test_response_is_read_once_although_it_was_rendered():
+    response = csv_response(ROWS["numbers"]())
+
+    assert response.render() is response
+    assert response.render() is response
+    assert response.getvalue() == exported(ROWS["numbers"]())
+
+
+def test_rendered_response_that_nobody_reads_frees_the_connection():
+    response = csv_response(ROWS["endless"]())
+    response.render()
+    assert running() == 1
+
     response.close()
+
+    assert all_ended()

@@ -442,7 +442,9 @@ def test_wrong_value(field: forms.Field, value: object, message: str):
         (postgres.SimpleArrayField(forms.CharField()), ["\udfff"]),
         (postgres.HStoreField(), {"a": "\udfff"}),
         (forms.FloatField(), float("nan")),
-        (forms.DecimalField(), "1e131072"),
+        (forms.DecimalField(), "1e1000"),
+        (forms.DecimalField(), "1e100000"),
+        (forms.DecimalField(), "1e-1001"),
         (forms.DecimalField(), decimal.Decimal("-1e999999")),
         (forms.CharField(), "a\0b"),
     ],
@@ -451,6 +453,26 @@ def test_value_that_postgresql_cannot_store(field: forms.Field, value: object):
     assert refused(only(field), {"p": value}).message_dict == {
         "p": ["PostgreSQL cannot store this value (NUL, lone surrogate, NaN, too many digits)."]
     }
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**63) - 1, 10**30, "9" * 30])
+def test_whole_number_that_no_column_holds(value: object):
+    message = ["Enter a whole number from -9223372036854775808 to 9223372036854775807."]
+
+    assert refused(only(forms.IntegerField()), {"p": value}).message_dict == {"p": message}
+
+
+def test_whole_numbers_in_a_list_are_limited_too():
+    field = forms.TypedMultipleChoiceField(coerce=int, choices=[(str(10**30), "a"), ("1", "b")])
+
+    assert clean(only(field), {"p": ["1"]}) == {"p": [1]}
+    assert "p" in refused(only(field), {"p": [str(10**30)]}).message_dict
+
+
+def test_largest_numbers_pass():
+    assert clean(only(forms.IntegerField()), {"p": 2**63 - 1}) == {"p": 2**63 - 1}
+    assert clean(only(forms.JSONField()), {"p": [10**30]}) == {"p": [10**30]}
+    assert clean(only(forms.DecimalField()), {"p": "1e999"}) == {"p": decimal.Decimal("1e999")}
 
 
 def test_value_of_many_planes_is_stored():

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django import forms
+from django.contrib.auth.models import AnonymousUser
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.models.sql import Query as DjangoQuery
 from django.http import QueryDict
@@ -438,3 +439,34 @@ def test_using_an_alias_that_there_is_not():
 
     with pytest.raises(connections.exception_class, match="'nowhere' doesn't exist"):
         list(rows)
+
+
+# Who may run it.
+
+
+class Holder:
+    """A user as Django's authentication gives one."""
+
+    def __init__(self, *held: str, is_authenticated: bool = True, is_active: bool = True) -> None:
+        self.held, self.is_authenticated, self.is_active = held, is_authenticated, is_active
+
+    def has_perms(self, names: Any) -> bool:
+        return set(names) <= set(self.held)
+
+
+@pytest.mark.parametrize(
+    ("required", "user", "may"),
+    [
+        ((), None, False),
+        ((), AnonymousUser(), False),
+        ((), Holder(), True),
+        ((), Holder(is_active=False), False),
+        ("tests.view_figure", Holder(), False),
+        ("tests.view_figure", Holder("tests.view_figure"), True),
+        (["a.b", "c.d"], Holder("a.b"), False),
+        (["a.b", "c.d"], Holder("a.b", "c.d", "e.f"), True),
+        (["a.b"], Holder("a.b", is_authenticated=False), False),
+    ],
+)
+def test_permission(report_of: ReportOf, required: Any, user: Any, may: bool):
+    assert report_of("SELECT 1 AS id", permission_required=required).has_permission(user) is may

@@ -144,6 +144,19 @@ def test_rows_are_plain_dicts() -> None:
     assert type(FigureInstances().run()[0]) is FigureRow
 
 
+@pytest.mark.usefixtures("figures")
+def test_rows_of_either_report_can_be_read_as_dicts_and_as_instances() -> None:
+    dicts, instances = Figures().run(), FigureInstances().run()
+
+    assert list(instances.dicts()) == list(dicts)
+    assert [(row.pk, row.store_id, row.label) for row in dicts.instances()[1:3]] == [
+        (row.pk, row.store_id, row.label) for row in instances[1:3]
+    ]
+    assert type(dicts.instances().filter(id=1).get()) is dicts.model
+    assert type(dicts.instances().dicts()[0]) is dict
+    assert type(dicts[0]) is dict
+
+
 def test_repr_of_unread_rows_reads_them(figures: None) -> None:
     assert repr(Figures().run().only("id")[:1]) == "<Rows [{'id': 1}]>"
 

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import os
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, BinaryIO, Literal
 
-from django.core.exceptions import EmptyResultSet
-from django.db import connections
 from django.db.models import QuerySet
 from django.utils import translation
 
 from reports.copying import Copy
-from reports.exports.files import atomic_file, write_whole
-from reports.exports.formulas import numbered, safe_select, safe_text
-from reports.exports.headings import headings
-from reports.exports.streams import ByteStream
-from reports.source import ReportQuery, report_name
+from reports.exports.compiled import check_choice, check_rows, compiled
+from reports.exports.formulas import safe_select, safe_text
+from reports.exports.streams import ByteStream, Encode
 
 Header = Literal["labels", "names"] | None
-_HEADERS = ("labels", "names", None)
 # The encoding is said, because a connection may have another one.
 _OPTIONS = "FORMAT csv, ENCODING 'UTF8'"
 
@@ -45,13 +38,8 @@ def stream_csv(rows: QuerySet[Any], *, spreadsheet_safe: bool = True, header: He
         ValueError: There is no such ``header``.
         QueryError, QueryTimeout: When read, also after the first bytes.
     """
-    if not isinstance(rows, QuerySet) or not isinstance(rows.query, ReportQuery):
-        raise TypeError(
-            f"rows are of the type {type(rows).__name__!r}; CSV is made of a report's rows or of a queryset that"
-            " reports.join() returned."
-        )
-    if header not in _HEADERS:
-        raise ValueError(f"header is {header!r}; it must be 'labels', 'names' or None.")
+    check_rows(rows, "CSV")
+    check_choice("header", header, ("labels", "names", None))
     return ByteStream(partial(_begin, rows.all(), spreadsheet_safe, header, translation.get_language()))
 
 
@@ -71,42 +59,24 @@ def write_csv(
         ValueError: There is no such ``header``.
         QueryError, QueryTimeout: What was written is not whole; a path is as it was before.
     """
-    if isinstance(file, io.TextIOBase):
-        raise TypeError("the file is open for text; CSV is written as bytes: open it with the mode 'wb'.")
-    stream = stream_csv(rows, spreadsheet_safe=spreadsheet_safe, header=header)
-    if isinstance(file, (str, os.PathLike)):
-        with atomic_file(file) as opened:
-            return _write(stream, opened)
-    return _write(stream, file)
+    return stream_csv(rows, spreadsheet_safe=spreadsheet_safe, header=header).write_to(file)
 
 
-def _write(stream: ByteStream, file: BinaryIO) -> int:
-    with closing(stream):
-        for part in stream:
-            write_whole(file, part)
-    return stream.rows or 0
-
-
-def _begin(rows: QuerySet[Any], is_safe: bool, header: Header, language: str | None) -> tuple[bytes, Copy | None]:
-    """Return the header's line and the COPY, None when Django knows that there are no rows."""
-    query: Any = rows.query.chain()
-    query.select_related = False  # columns of other models are no columns of the rows
-    compiler = query.get_compiler(using=rows.db)
-    try:
-        sql, params = compiler.as_sql()
-    except EmptyResultSet:
-        sql = None
+def _begin(rows: QuerySet[Any], is_safe: bool, header: Header, language: str | None) -> tuple[Copy | None, Encode]:
     with translation.override(language):  # the reader may be in another thread, or come after the request
-        names, positions = headings(compiler, labels=header == "labels")
-    head = _line([safe_text(name) for name in names] if is_safe else names) if header else b""
-    if sql is None:
-        return head, None
-    shape = partial(safe_select, positions=positions) if is_safe else None
-    if not is_safe and (positions != list(range(len(compiler.select))) or compiler.has_extra_select):
-        cells = ", ".join(f"c{i}" for i in positions)
-        sql = f"SELECT {cells} FROM {numbered(sql, len(compiler.select))}"  # noqa: S608 - names of our own
-    report = report_name(rows.model)
-    return head, Copy(connections[rows.db], sql, params, options=_OPTIONS, report=report, shape=shape)
+        found = compiled(rows, labels=header == "labels")
+    names = [safe_text(name) for name in found.names] if is_safe else found.names
+    head = partial(_after, _line(names) if header else b"")
+    if found.sql is None:
+        return None, head
+    if is_safe:
+        return found.copy(found.sql, options=_OPTIONS, shape=partial(safe_select, positions=found.positions)), head
+    return found.copy(found.exact_sql(), options=_OPTIONS), head
+
+
+def _after(head: bytes, parts: Iterator[bytes]) -> Iterator[bytes]:
+    yield head + next(parts, b"")
+    yield from parts
 
 
 def _line(cells: Sequence[str]) -> bytes:

@@ -20,6 +20,8 @@ from collections.abc import Sequence
 
 from psycopg.postgres import types
 
+from reports.exports.compiled import numbered
+
 # Signs and their full-width forms; escapes mean the same to PostgreSQL and to Python, whatever the client's encoding.
 _SIGNS = r"-=+@\uff1d\uff0b\uff0d\uff20"
 _BLANKS = (
@@ -64,12 +66,6 @@ def safe_select(sql: str, oids: Sequence[int], positions: Sequence[int]) -> str:
     columns = ", ".join(_as_text(i) if i in texts and oids[i] not in _TEXT else f"c{i}" for i in range(len(oids)))
     cells = ", ".join(_safe(f"c{i}") if i in texts else f"c{i}" for i in positions)
     return f"SELECT {cells} FROM (SELECT {columns} FROM {numbered(sql, len(oids))} OFFSET 0) AS texts"  # noqa: S608 - names of our own
-
-
-def numbered(sql: str, count: int) -> str:
-    """Return a query as a FROM item whose columns are called c0, c1, …: names may be doubled in it."""
-    names = ", ".join(f"c{i}" for i in range(count))
-    return f"({sql}\n) AS export ({names})"
 
 
 def _as_text(i: int) -> str:

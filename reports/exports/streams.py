@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator
+import io
+import os
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 
 from asgiref.sync import sync_to_async
 
 from reports.copying import Copy
+from reports.exports.files import atomic_file, write_whole
 
-Begin = Callable[[], tuple[bytes, Copy | None]]
+# Makes of a COPY's bytes, each part of which ends at a row's end, those that are sent. It yields nothing before it has
+# asked for the first part: then an error of the query comes before any byte.
+Encode = Callable[[Iterator[bytes]], Iterator[bytes]]
+# The COPY, None when there are no rows, and what is made of its bytes.
+Begin = Callable[[], tuple[Copy | None, Encode]]
 _Result = TypeVar("_Result")
 
 
@@ -26,13 +34,14 @@ class ByteStream:
 
     Asynchronous reads run in the thread of the database connection, never in that of the event loop. Who stops before
     the end says ``close()``, ``aclose()`` after asynchronous reads; then PostgreSQL stops too. A cancelled task does so
-    by itself. ``begin`` gives what comes first and the COPY that follows it, None when there are no rows.
+    by itself.
     """
 
     def __init__(self, begin: Begin) -> None:
         # The generator does not know the stream: without a cycle, a stream that is forgotten is closed at once.
         self._state = _State()
         self._parts = _parts(begin, self._state)
+        self._first: bytes | None = None
 
     @property
     def rows(self) -> int | None:
@@ -43,7 +52,27 @@ class ByteStream:
         return self
 
     def __next__(self) -> bytes:
-        return next(self._parts)
+        first, self._first = self._first, None
+        return first or next(self._parts)
+
+    def start(self) -> None:
+        """Read the first bytes; the next read gives them. What is wrong with the query is raised here."""
+        self._first = self._first or next(self._parts, None)
+
+    def write_to(self, file: BinaryIO | str | os.PathLike[str]) -> int:
+        """Write all to a file open for bytes, or to a path; return the number of rows.
+
+        A path appears, or is replaced, when all is written.
+        """
+        if isinstance(file, io.TextIOBase):
+            raise TypeError("the file is open for text; an export is written as bytes: open it with the mode 'wb'.")
+        if isinstance(file, (str, os.PathLike)):
+            with atomic_file(file) as opened:
+                return self.write_to(opened)
+        with closing(self):
+            for part in self:
+                write_whole(file, part)
+        return self.rows or 0
 
     def close(self) -> None:
         """Give the rest up; the connection is free afterwards. In the thread that has read."""
@@ -53,7 +82,7 @@ class ByteStream:
         return self
 
     async def __anext__(self) -> bytes:
-        part: bytes | None = await self.in_thread(next, self._parts, None)
+        part: bytes | None = await self.in_thread(next, self, None)
         if part is None:
             raise StopAsyncIteration
         return part
@@ -84,18 +113,16 @@ class ByteStream:
 
 
 def _parts(begin: Begin, state: _State) -> Generator[bytes, None, None]:
-    head, state.copy = begin()
-    if state.copy is None:
-        state.rows = 0
-        if head:
-            yield head
-        return
+    state.copy, encode = begin()
+    copy = state.copy
     try:
-        part = state.copy.read()
-        if head or part:
-            yield head + part
-        while part := state.copy.read():
-            yield part
-        state.rows = state.copy.rows
+        yield from filter(None, encode(_chunks(copy)))
+        state.rows = copy.rows if copy else 0
     finally:
-        state.copy.close()
+        if copy is not None:
+            copy.close()
+
+
+def _chunks(copy: Copy | None) -> Iterator[bytes]:
+    while copy is not None and (part := copy.read()):
+        yield part
