@@ -14,6 +14,7 @@ A report is a ``.sql`` template in an app's ``sql/<app_label>/`` folder and a cl
 
 from reports.errors import (
     AlreadyRegistered,
+    ExportError,
     NotRegistered,
     ParamsError,
     QueryError,
@@ -21,6 +22,7 @@ from reports.errors import (
     ReportError,
     TemplateError,
     TemplateNotFound,
+    TooManyRows,
 )
 from reports.execution import report_executed
 from reports.joins import join
@@ -31,6 +33,7 @@ from reports.rows import Rows
 
 __all__ = [
     "AlreadyRegistered",
+    "ExportError",
     "NotRegistered",
     "ParamsError",
     "Query",
@@ -41,6 +44,7 @@ __all__ = [
     "Rows",
     "TemplateError",
     "TemplateNotFound",
+    "TooManyRows",
     "get_report",
     "join",
     "register",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core import checks
 from django.db.backends.signals import connection_created
 
@@ -26,8 +26,16 @@ class ReportsConfig(AppConfig):
         autodiscover()
         checks.register(check_reports)
         checks.register(check_database, checks.Tags.database)
+        if apps.is_installed("rest_framework"):
+            checks.register(_check_views, checks.Tags.urls)
 
     def get_model(self, model_name: str, require_ready: bool = True) -> Any:
         """Return a model; row models too, which pickle and deferred loading ask for by name."""
         found = row_models.get_row_model(model_name)
         return found or super().get_model(model_name, require_ready)
+
+
+def _check_views(app_configs: Any = None, **kwargs: Any) -> list[checks.CheckMessage]:
+    from reports.rest_framework.checks import check_views  # takes time, and no command but check needs it
+
+    return check_views(app_configs, **kwargs)

@@ -13,9 +13,11 @@ from django.core.exceptions import ImproperlyConfigured
 
 from reports.errors import listed, near
 
-NAMES = ("EXPORT_TIMEOUT", "SLOW", "TEMPLATE_DIRS", "TIMEOUT")
+NAMES = ("EXPORT_TIMEOUT", "SLOW", "TEMPLATE_DIRS", "TIMEOUT", "XLSX_ROWS")
 # PostgreSQL holds statement_timeout in 31 bits of milliseconds: 24 days.
 LONGEST = 2_147_483
+# What an XLSX sheet holds below its header.
+MOST_XLSX_ROWS = 1_048_575
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0}
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|min)$")
 
@@ -41,6 +43,16 @@ def export_timeout() -> float:
 def slow() -> float:
     """Return ``SLOW``: seconds from which a statement is logged to ``reports.slow``; default 1."""
     return _seconds("SLOW", 1.0)
+
+
+def xlsx_rows() -> int:
+    """Return ``XLSX_ROWS``: the most rows of an XLSX file; default 100 000. Nothing is sent before all are there."""
+    value = _setting("XLSX_ROWS", 100_000)
+    if type(value) is not int or not 1 <= value <= MOST_XLSX_ROWS:
+        raise ImproperlyConfigured(
+            f"REPORTS['XLSX_ROWS'] is {value!r}; it must be a whole number from 1 to {MOST_XLSX_ROWS}."
+        )
+    return value
 
 
 def is_seconds(value: object) -> bool:

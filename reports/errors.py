@@ -7,6 +7,8 @@
     │   └── TemplateNotFound author: no such template; names the near ones
     ├── NotRegistered        author: no report of that name; names the near ones
     ├── AlreadyRegistered    author: two reports of one name; names both places
+    ├── ExportError          author: a format cannot hold a value; names the column
+    │   └── TooManyRows      caller: more rows than the format or the limit allows; names another format
     ├── ParamsError          caller: a django.core.exceptions.ValidationError, by parameter
     └── QueryError           database: a django.db.DatabaseError; SQLSTATE, report, template line
         └── QueryTimeout     database: stopped at its timeout
@@ -57,6 +59,16 @@ class NotRegistered(ReportError, LookupError):
 
 class AlreadyRegistered(ReportError):
     """A second report of the same name."""
+
+
+class ExportError(ReportError):
+    """Rows that the format of an export cannot hold."""
+
+
+class TooManyRows(ExportError):
+    """More rows than an export may have; ``limit`` is how many it may."""
+
+    limit: int | None = None
 
 
 class ParamsError(ReportError, ValidationError):

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from django.apps.registry import Apps
 from django.db import models
+from django.db.models.fields.composite import CompositeAttribute
 
 from reports.columns import build_field
 from reports.errors import TemplateError
@@ -31,6 +32,17 @@ makers: list[Callable[[str], object]] = []
 # '__', a last '_' and 'pk' mean something in lookups; the others are what Django itself calls on a model.
 _REFUSED = re.compile(r"__|_$|^(pk|Meta|from_db|_(meta|state|base_manager|default_manager|manager|has_key|report))$")
 _UNSAFE = re.compile('["%\0]')
+
+
+class _CompositeAttribute(CompositeAttribute):
+    """The key's values of a row; of the class, which Django REST Framework's OrderingFilter asks, itself."""
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else super().__get__(instance, owner)
+
+
+class _CompositeKey(models.CompositePrimaryKey):
+    descriptor_class = _CompositeAttribute
 
 
 class RowModel:
@@ -76,7 +88,7 @@ def _row_model(report: str, declared: tuple[Column, ...], order: tuple[str, ...]
         field.primary_key = (column.pk and len(keys) == 1) or (not keys and position == 0)
         attributes[_field_name(column)] = field
     if len(keys) > 1:
-        attributes["pk"] = models.CompositePrimaryKey(*[_field_name(column) for column in keys])
+        attributes["pk"] = _CompositeKey(*[_field_name(column) for column in keys])
     meta = {
         "apps": _private,
         "app_label": APP_LABEL,

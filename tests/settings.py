@@ -17,6 +17,9 @@ ROOT_URLCONF = "tests.urls"
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
     "reports",
     "tests",
     "example_project.helpdesk",

@@ -10,18 +10,24 @@ from django.core.exceptions import ImproperlyConfigured
 
 from reports import conf
 
-ALLOWED = "EXPORT_TIMEOUT, SLOW, TEMPLATE_DIRS, TIMEOUT"
+ALLOWED = "EXPORT_TIMEOUT, SLOW, TEMPLATE_DIRS, TIMEOUT, XLSX_ROWS"
 
 
-@pytest.mark.parametrize("read", [conf.export_timeout, conf.timeout, conf.slow, conf.template_dirs])
+@pytest.mark.parametrize("read", [conf.export_timeout, conf.timeout, conf.slow, conf.template_dirs, conf.xlsx_rows])
 def test_names_are_the_functions(read: Any):
     assert read.__name__.upper() in conf.NAMES
-    assert len(conf.NAMES) == 4
+    assert len(conf.NAMES) == 5
 
 
 @pytest.mark.parametrize(
     ("read", "default"),
-    [(conf.export_timeout, 600.0), (conf.timeout, 30.0), (conf.slow, 1.0), (conf.template_dirs, ())],
+    [
+        (conf.export_timeout, 600.0),
+        (conf.timeout, 30.0),
+        (conf.slow, 1.0),
+        (conf.template_dirs, ()),
+        (conf.xlsx_rows, 100000),
+    ],
 )
 def test_default(settings: Any, read: Any, default: object):
     assert not hasattr(settings, "REPORTS")
@@ -64,6 +70,23 @@ def test_template_dirs_wrong_value(settings: Any, value: object):
         conf.template_dirs()
 
     assert caught.value.args == (f"REPORTS['TEMPLATE_DIRS'] is {value!r}; it must be a list of folders.",)
+
+
+@pytest.mark.parametrize("value", [1, 5000, 1048575])
+def test_xlsx_rows(settings: Any, value: int):
+    settings.REPORTS = {"XLSX_ROWS": value}
+
+    assert conf.xlsx_rows() == value
+
+
+@pytest.mark.parametrize("value", [0, -1, 1048576, True, None, "5", 5.0, [5]], ids=repr)
+def test_xlsx_rows_wrong_value(settings: Any, value: object):
+    settings.REPORTS = {"XLSX_ROWS": value}
+
+    with pytest.raises(ImproperlyConfigured) as caught:
+        conf.xlsx_rows()
+
+    assert caught.value.args == (f"REPORTS['XLSX_ROWS'] is {value!r}; it must be a whole number from 1 to 1048575.",)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from reports import errors
 from reports.errors import (
     AlreadyRegistered,
+    ExportError,
     NotRegistered,
     ParamsError,
     QueryError,
@@ -20,6 +21,7 @@ from reports.errors import (
     ReportError,
     TemplateError,
     TemplateNotFound,
+    TooManyRows,
     listed,
     near,
 )
@@ -36,6 +38,8 @@ def test_tree_is_the_one_drawn():
         TemplateNotFound: (TemplateError,),
         NotRegistered: (ReportError, LookupError),
         AlreadyRegistered: (ReportError,),
+        ExportError: (ReportError,),
+        TooManyRows: (ExportError,),
         ParamsError: (ReportError, ValidationError),
         QueryError: (ReportError, DatabaseError),
         QueryTimeout: (QueryError,),

@@ -311,7 +311,7 @@ def test_error_before_the_first_bytes_is_one_of_the_request_under_asgi(view: str
 
 @pytest.mark.parametrize("view", ["sync", "async"])
 def test_error_before_the_first_bytes_can_be_answered(view: str):
-    expected = {"sync": Client().get, "async": async_to_sync(AsyncClient().get)}[view](f"/{view}/answered")
+    expected: Any = {"sync": Client().get, "async": async_to_sync(AsyncClient().get)}[view](f"/{view}/answered")
 
     assert (expected.status_code, expected.content) == (503, b"QueryError")
     assert expected["X-Seen"] == "1"

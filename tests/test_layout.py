@@ -30,7 +30,7 @@ OPTIONAL = [
     "xlsxwriter",
 ]
 # The modules that are for those who have the dependency.
-EDGES = ["reports.testing.plugin"]
+EDGES = ("reports.testing.plugin", "reports.rest_framework")
 
 IMPORT_ALL = f"""
 import pkgutil, sys
@@ -42,8 +42,10 @@ django.setup()
 import reports
 for name in reports.__all__:
     getattr(reports, name)
-for module in pkgutil.walk_packages(reports.__path__, "reports."):
-    if module.name not in {EDGES!r}:
+def is_edge(name):
+    return name.startswith({EDGES!r})
+for module in pkgutil.walk_packages(reports.__path__, "reports.", onerror=is_edge):
+    if not is_edge(module.name):
         __import__(module.name)
 """
 

@@ -1,0 +1,204 @@
+"""A report as a read-only resource of an API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+from django.db import models
+from django.db.models import QuerySet
+from django.http import Http404
+from django.http.response import HttpResponseBase
+from rest_framework.exceptions import ValidationError
+from rest_framework.generics import get_object_or_404
+from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.settings import api_settings
+from rest_framework.viewsets import GenericViewSet
+
+from reports import Report, Rows
+from reports.exports.json_rows import json_rows
+from reports.exports.primitives import JSONForm, exact_field, primitive_rows
+from reports.rest_framework.downloads import DownloadRenderer
+from reports.rest_framework.errors import api_exception
+from reports.rest_framework.json_rows import ReportJSONRenderer, RowsJSON
+from reports.rest_framework.pagination import ReportPagination
+from reports.rest_framework.query_keys import check_query
+from reports.rest_framework.renderers import renderers
+from reports.rest_framework.schema import ReportSchema
+from reports.rest_framework.serializers import json_form, serializer_for
+from reports.source import has_key
+
+
+class ReportViewSet(GenericViewSet):
+    """Pages, single rows and downloads of a report, at the addresses of any router.
+
+    Everything else is Django REST Framework's: permissions, throttles, versions, filter backends, pagination.
+    """
+
+    # The report; it may also be given to as_view().
+    report_class: type[Report] = None  # type: ignore[assignment]  # a base class of a project has none
+    # How a page learns the number of rows: by counting, as the planner expects, or not at all.
+    count: ClassVar[Literal["exact", "estimate", "none"]] = "exact"
+    # Whether a key of the query string that nothing reads is a 400; keys of your own are told here.
+    strict_query: ClassVar[bool] = True
+    extra_query_keys: ClassVar[Sequence[str]] = ()
+
+    renderer_classes = renderers(api_settings.DEFAULT_RENDERER_CLASSES)
+    pagination_class: Any = ReportPagination
+    schema = ReportSchema()
+
+    # For subclasses.
+
+    def get_report(self) -> Report:
+        """Return the report for the request's user."""
+        return self.report_class(user=getattr(self.request, "user", None))
+
+    def get_params(self) -> Mapping[str, Any]:
+        """Return the report's parameters: those of the query string."""
+        params: Mapping[str, Any] = self.request.query_params
+        return params
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return the report's rows for the request.
+
+        Raises:
+            ParamsError: Answered with 400.
+        """
+        if getattr(self, "swagger_fake_view", False):  # a schema is made without parameters
+            return Rows(self.report_class.get_row_model()).none()
+        return self.get_report().run(self.get_params())
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        """Return ``serializer_class``, which gets instances, else the serializer of the report's columns."""
+        return self.serializer_class or serializer_for(self.report_class)
+
+    # Actions.
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Give a page of rows, or all of them as a download."""
+        rows = self.filter_queryset(self.get_queryset())
+        renderer = request.accepted_renderer
+        if isinstance(renderer, DownloadRenderer):
+            download: HttpResponseBase = renderer.respond(rows, renderer.filename(rows), self._failed)
+            return download
+        read = self._built(rows) if self._takes_built(rows) else self._read(rows)
+        page = self.paginate_queryset(read)
+        data = self._data(rows, list(read) if page is None else page)
+        response: Response = Response(data) if page is None else self.get_paginated_response(data)
+        return response
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Give the row of a key; the values of a key of several columns are divided by commas."""
+        rows = self.filter_queryset(self.get_queryset())
+        return Response(self._data(rows, [self._row(rows)])[0])
+
+    def get_object(self) -> Any:
+        """Return the row of the key in the address.
+
+        Raises:
+            Http404: There is none, or the report has no key.
+        """
+        return self._row(self.filter_queryset(self.get_queryset()))
+
+    def _row(self, rows: QuerySet[Any]) -> Any:
+        if not has_key(rows.model):
+            raise Http404
+        key: Any = self.kwargs[self.lookup_url_kwarg or self.lookup_field]
+        if "\0" in str(key):  # no text in PostgreSQL has it
+            raise Http404
+        if self.lookup_field == "pk" and isinstance(rows.model._meta.pk, models.CompositePrimaryKey):
+            key = tuple(key.split(","))
+        try:
+            row = get_object_or_404(self._read(rows), **{self.lookup_field: key})
+        except Http404:
+            raise Http404 from None  # without its text, which names the class of the rows
+        self.check_object_permissions(self.request, row)
+        return row
+
+    # What the rows are read as: texts of JSON, instances for a serializer of your own, else dicts.
+
+    def _takes_built(self, rows: QuerySet[Any]) -> bool:
+        """Return whether the rows' JSON may come from PostgreSQL as it is."""
+        renderer = self.request.accepted_renderer
+        return (
+            isinstance(rows, Rows)
+            and self.serializer_class is None
+            and isinstance(renderer, ReportJSONRenderer)
+            and not renderer.ensure_ascii
+            and not isinstance(self.paginator, CursorPagination)  # it looks into the rows
+            and json_form() is not None
+        )
+
+    def _built(self, rows: Any) -> QuerySet[Any]:
+        return json_rows(rows, json_form() or JSONForm())
+
+    def _read(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        if not isinstance(rows, Rows):
+            return rows
+        return rows.dicts() if self.serializer_class is None else rows.instances()
+
+    def _data(self, rows: QuerySet[Any], page: Sequence[Any]) -> Any:
+        """Return rows of a page as the response's data."""
+        if self.serializer_class is not None or not isinstance(rows, Rows):
+            return self.get_serializer(page, many=True).data
+        if page and isinstance(page[0], str):
+            return RowsJSON(list(page))
+        form = json_form()
+        if form is None:
+            return self.get_serializer(page, many=True).data
+        return primitive_rows(page, fields_of(rows), form)
+
+    # What Django REST Framework calls.
+
+    def get_renderers(self) -> Sequence[Any]:
+        """Return the renderers. Downloads are of all rows, and of nothing else."""
+        found: Sequence[Any] = super().get_renderers()
+        return found if self.action == "list" else [one for one in found if not isinstance(one, DownloadRenderer)]
+
+    def check_permissions(self, request: Request) -> None:
+        """Refuse whom a permission class refuses, or the report where it says who may run it."""
+        super().check_permissions(request)
+        if says_who(self.report_class) and not self.report_class.has_permission(request.user):
+            self.permission_denied(request)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if self.action in ("list", "retrieve"):
+            check_query(self)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        asked = bool(getattr(self.request, "query_params", None))
+        if isinstance(exc, ValidationError) and isinstance(exc.detail, list):  # a SearchFilter's, say
+            exc = ValidationError({api_settings.NON_FIELD_ERRORS_KEY: exc.detail})
+        response: Response = super().handle_exception(api_exception(exc, asked=asked) or exc)
+        return response
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(response, Response) and isinstance(
+            getattr(request, "accepted_renderer", None), DownloadRenderer
+        ):  # an error
+            request.accepted_renderer, request.accepted_media_type = ReportJSONRenderer(), ReportJSONRenderer.media_type
+        return super().finalize_response(request, response, *args, **kwargs)
+
+    def _failed(self, error: Exception) -> HttpResponseBase:
+        """Return the response of an error that came when the first bytes were read, after the view."""
+        self.headers = self.default_response_headers
+        response = self.finalize_response(self.request, self.handle_exception(error), *self.args, **self.kwargs)
+        rendered: HttpResponseBase = response.render()
+        return rendered
+
+
+def says_who(report: type[Report]) -> bool:
+    """Return whether a report itself says who may run it."""
+    own: Any = report.has_permission
+    return bool(report.permission_required) or own.__func__ is not Report.has_permission.__func__  # type: ignore[attr-defined]
+
+
+def fields_of(rows: Rows) -> dict[str, models.Field[Any, Any]]:
+    """Return the field of each of the rows' values, by its name in a dict."""
+    query: Any = rows.query
+    fields = {field.column: field for field in rows.model._meta.concrete_fields}
+    return {**fields, **{name: exact_field(one) for name, one in query.annotation_select.items()}}

@@ -1,0 +1,567 @@
+"""A report as a resource: which rows are read as what, who may read them, and what goes wrong."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from django import forms
+from django.contrib.auth.models import AnonymousUser, User
+from django.db import OperationalError, connection
+from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
+from django_filters.rest_framework import DjangoFilterBackend
+from rest_framework import renderers, serializers
+from rest_framework.filters import OrderingFilter, SearchFilter
+from rest_framework.permissions import IsAdminUser, IsAuthenticated
+from rest_framework.settings import api_settings
+from rest_framework.test import APIRequestFactory, force_authenticate
+from rest_framework.versioning import QueryParameterVersioning
+
+from reports import Report, Rows
+from reports.rest_framework import ReportCursorPagination, ReportViewSet
+from reports.rest_framework.json_rows import RowsJSON
+from reports.rest_framework.serializers import serializer_for
+from tests.models import Figure, FigureRow, Region, Store
+from tests.reports import (
+    Faulty,
+    FigureInstances,
+    Figures,
+    Keyless,
+    SlowRows,
+    StoreMonths,
+    Undeclared,
+)
+
+pytestmark = [
+    pytest.mark.django_db,
+    # Of reports that say no ordering; reports.W001 tells their authors.
+    pytest.mark.filterwarnings("ignore:Pagination may yield inconsistent results"),
+]
+
+JSON = "application/json"
+
+
+class FigureViewSet(ReportViewSet):
+    report_class: type[Report] = Figures
+    filter_backends = [SearchFilter, OrderingFilter]
+    search_fields = ["label"]
+
+
+class Seen(Report):
+    """What the user may see."""
+
+    template = "tests/figures.sql"
+
+    class Params(forms.Form):
+        least = forms.DecimalField(required=False)
+        labels = forms.MultipleChoiceField(required=False, choices=[("a", "A"), ("b", "B")])
+        once = forms.IntegerField(required=False)
+        several = forms.CharField(required=False, widget=forms.SelectMultiple)
+        period = forms.SplitDateTimeField(required=False)
+
+    def get_context(self) -> Mapping[str, object]:
+        assert self.user is not None
+        return {}
+
+
+class SeenViewSet(ReportViewSet):
+    report_class = Seen
+
+
+@pytest.fixture(autouse=True)
+def figures() -> None:
+    store = Store.objects.create(name="A", region=Region.objects.create(name="north"))
+    moment = datetime.datetime(2026, 3, 1, 12, tzinfo=datetime.UTC)
+    for n in range(1, 31):
+        Figure.objects.create(
+            id=n, store=store, month=f"2026-01-{n:02}", revenue=f"{n}.50", orders=n % 3 or None, label="abc"[n % 3],
+            seen_at=moment,
+        )  # fmt: skip
+
+
+def ask(view: type[ReportViewSet], query: str = "", accept: str = "*/*", user: Any = None, **kwargs: Any) -> Any:
+    """Return the rendered response of a list, or with ``pk`` of one row."""
+    request = APIRequestFactory().get(f"/rows/{query}", headers={"Accept": accept})
+    force_authenticate(request, user or AnonymousUser())
+    actions = {"get": "retrieve" if "pk" in kwargs else "list"}
+    return view.as_view(actions)(request, **kwargs).render()
+
+
+def rows_in(response: Any) -> list[Any]:
+    assert response.status_code == 200, response.content
+    found: list[Any] = json.loads(response.content)["results"]
+    return found
+
+
+# Lists.
+
+
+def test_list_is_a_page_in_the_templates_column_order():
+    response = ask(FigureViewSet)
+
+    found = json.loads(response.content)
+    assert response["Content-Type"] == JSON
+    assert (found["count"], found["previous"], len(found["results"])) == (30, None, 25)
+    assert found["next"] == "http://testserver/rows/?page=2"
+    assert list(found["results"][0].items()) == [
+        ("id", 1),
+        ("store_id", Store.objects.get().pk),
+        ("month", "2026-01-01"),
+        ("revenue", "1.50"),
+        ("orders", 1),
+        ("label", "b"),
+        ("seen_at", "2026-03-01T08:30:00-03:30"),
+    ]
+
+
+def test_page_is_one_query_and_at_most_one_count():
+    with CaptureQueriesContext(
+        connection,
+    ) as first:
+        ask(FigureViewSet)
+    with CaptureQueriesContext(connection) as last:
+        ask(FigureViewSet, "?page=2")
+
+    assert len(first) == 2
+    assert len(last) == 1  # the number of rows is known at the end
+
+
+def test_parameters_filters_ordering_and_paging_share_the_query_string():
+    response = ask(FigureViewSet, "?least=10&labels=a&labels=b&search=A&ordering=-revenue&page_size=2&page=2")
+
+    assert [row["id"] for row in rows_in(response)] == [24, 21]
+
+
+@pytest.mark.parametrize("accept", [JSON, "application/json; indent=4", "text/html"])
+def test_rows_are_the_same_however_they_are_made(accept: str):
+    """Built by PostgreSQL, read by the browsable API, and indented."""
+    built = rows_in(ask(FigureViewSet, "?page_size=3"))
+
+    response = ask(FigureViewSet, "?page_size=3", accept)
+
+    assert list(response.data["results"]) == built
+    if accept != "text/html":
+        assert rows_in(response) == built
+
+
+def test_rows_are_built_by_postgresql_for_our_renderer_alone():
+    class Other(renderers.BaseRenderer):
+        media_type, format = "text/x", "x"
+
+        def render(self, data: Any, *args: Any) -> bytes:
+            return repr(data).encode()
+
+    class Both(FigureViewSet):
+        renderer_classes = [*FigureViewSet.renderer_classes, Other]
+
+    built, plain = ask(Both).data["results"], ask(Both, accept="text/x").data["results"]
+
+    assert type(built) is RowsJSON
+    assert type(plain) is list
+    assert built == plain
+    assert {type(value) for row in plain for value in row.values()} == {int, str, type(None)}
+
+
+@pytest.mark.parametrize("view_of", [Figures, FigureInstances], ids=["dicts", "instances"])
+def test_report_with_a_model_gives_the_same(view_of: type[Report]):
+    class View(ReportViewSet):
+        report_class = view_of
+
+    assert rows_in(ask(View, "?page_size=2")) == rows_in(ask(FigureViewSet, "?page_size=2"))
+
+
+@pytest.mark.parametrize("view_of", [Figures, FigureInstances], ids=["dicts", "instances"])
+def test_serializer_of_the_project_gets_instances(view_of: type[Report]):
+    class Own(serializers.ModelSerializer):
+        twice = serializers.SerializerMethodField()
+
+        class Meta:
+            model = FigureRow
+            fields = ["id", "store", "twice"]
+
+        def get_twice(self, row: Any) -> int:
+            return int(row.revenue * 2)
+
+    class View(ReportViewSet):
+        report_class = view_of
+        serializer_class = Own
+
+    store = Store.objects.get().pk
+    assert rows_in(ask(View, "?page_size=1")) == [{"id": 1, "store": store, "twice": 3}]
+    assert json.loads(ask(View, pk=2).content) == {"id": 2, "store": store, "twice": 5}
+
+
+def test_annotations_of_the_view_are_part_of_the_rows():
+    class View(FigureViewSet):
+        def get_queryset(self) -> Any:
+            from django.db.models import F
+
+            return super().get_queryset().annotate(double=F("revenue") * 2)
+
+    assert (
+        rows_in(ask(View, "?page_size=1"))[0]["double"]
+        == ask(View, "?page_size=1", "text/html").data["results"][0]["double"]
+    )
+
+
+def test_list_without_pages():
+    class View(FigureViewSet):
+        pagination_class = None
+
+    response = ask(View)
+
+    assert [row["id"] for row in json.loads(response.content)] == list(range(1, 31))
+
+
+def test_cursor_pages():
+    class View(FigureViewSet):
+        pagination_class = ReportCursorPagination
+
+    response = ask(View, "?ordering=-orders&page_size=7")
+    seen = [row["id"] for row in rows_in(response)]
+    while (following := json.loads(response.content)["next"]) is not None:
+        response = ask(View, following.partition("/rows/")[2])
+        seen += [row["id"] for row in rows_in(response)]
+
+    assert sorted(seen) == list(range(1, 31))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"DATETIME_FORMAT": "%d.%m.%Y"}, {"DATE_FORMAT": "%d.%m."}, {"COERCE_DECIMAL_TO_STRING": False}],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_formats_of_the_projects_settings(changed: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+    for name, value in changed.items():
+        monkeypatch.setattr(api_settings, name, value)
+
+    class Own(serializers.ModelSerializer):
+        class Meta:
+            model = FigureRow
+            fields = ["id", "month", "revenue", "orders", "label", "seen_at"]
+
+    class Theirs(FigureViewSet):
+        report_class = FigureInstances
+        serializer_class = Own
+
+    theirs = rows_in(ask(Theirs, "?page_size=3"))
+    ours = [{name: row[name] for name in theirs[0]} for row in rows_in(ask(FigureViewSet, "?page_size=3"))]
+    if "COERCE_DECIMAL_TO_STRING" in changed:  # its JSON has the number's text, ours the number
+        theirs = [row | {"revenue": float(row["revenue"])} for row in theirs]
+    assert ours == theirs
+
+
+# One row.
+
+
+def test_row_by_its_key():
+    assert json.loads(ask(FigureViewSet, pk=3).content) == rows_in(ask(FigureViewSet))[2]
+
+
+@pytest.mark.parametrize("pk", ["99", "abc", "9" * 30, "1.5", "\0", "\ud800", ""])
+def test_row_that_there_is_not(pk: str):
+    assert ask(FigureViewSet, pk=pk).status_code == 404
+
+
+def test_row_takes_the_parameters():
+    assert ask(FigureViewSet, "?least=10", pk=3).status_code == 404
+    assert ask(FigureViewSet, "?least=3", pk=3).status_code == 200
+
+
+class MonthViewSet(ReportViewSet):
+    report_class = StoreMonths
+
+
+def test_row_by_a_key_of_several_columns():
+    rows = rows_in(ask(MonthViewSet))
+    row = rows[0]
+    names = [column.name for column in StoreMonths.get_columns() if column.pk]
+
+    assert json.loads(ask(MonthViewSet, pk=",".join(str(row[name]) for name in names)).content) == row
+    for wrong in ("1", "1,2,3", "x,y", ","):
+        assert ask(MonthViewSet, pk=wrong).status_code == 404
+
+
+def test_row_of_a_report_without_a_key():
+    class View(ReportViewSet):
+        report_class = Keyless
+
+    assert ask(View, pk="1").status_code == 404
+    assert ask(View).status_code == 200
+
+
+def test_row_is_no_download():
+    assert ask(FigureViewSet, "?format=csv", pk=3).status_code == 404
+
+
+# The query string.
+
+
+@pytest.mark.parametrize(
+    ("query", "errors"),
+    [
+        (
+            "?leest=3&pge=2",
+            {
+                "leest": "No such key (there are: format, labels, least, ordering, page, page_size, search)."
+                " Did you mean 'least'?",
+                "pge": "No such key (there are: format, labels, least, ordering, page, page_size, search)."
+                " Did you mean 'page'?",
+            },
+        ),
+        ("?least=3&least=4", {"least": "Give this parameter once."}),
+        ("?labels=x", {"labels": "Select a valid choice. This is not one of the available choices. Allowed: a, b, c."}),
+        ("?least=NaN", {"least": "Enter a number. Allowed: a number."}),
+        ("?least=1e100000", {"least": "PostgreSQL cannot store this value (NUL, lone surrogate, NaN, too many digits)."
+                                      " Allowed: a number."}),
+        ("?least=%00", {"least": "Enter a number. Allowed: a number."}),
+    ],
+)  # fmt: skip
+def test_query_that_is_refused(query: str, errors: dict[str, str]):
+    response = ask(FigureViewSet, query)
+
+    assert (response.status_code, response["Content-Type"]) == (400, JSON)
+    assert json.loads(response.content) == {key: [text] for key, text in errors.items()}
+
+
+def test_every_fault_of_a_query_at_once():
+    class View(FigureViewSet):
+        filter_backends = [DjangoFilterBackend]
+        filterset_fields = {"orders": ["gte"]}
+
+    response = ask(View, "?least=x&orders__gte=1&order__gte=2&labels=z&labels=a")
+
+    found = json.loads(response.content)
+    assert list(found) == ["least", "labels", "order__gte"]
+    assert found["order__gte"] == [
+        "No such key (there are: format, labels, least, orders__gte, page, page_size). Did you mean 'orders__gte'?"
+    ]
+
+
+def test_key_of_the_projects_own():
+    class View(FigureViewSet):
+        extra_query_keys = ["utm_source"]
+
+    class Lenient(FigureViewSet):
+        strict_query = False
+
+    assert ask(View, "?utm_source=a").status_code == 200
+    assert ask(View, "?utm_sourc=a").status_code == 400
+    assert ask(Lenient, "?anything=a").status_code == 200
+    assert ask(Lenient, "?least=1&least=2").status_code == 400
+
+
+def test_key_of_the_version():
+    class View(FigureViewSet):
+        versioning_class = QueryParameterVersioning
+
+    assert ask(View, "?version=1").status_code == 200
+    assert ask(FigureViewSet, "?version=1").status_code == 400
+
+
+def test_keys_of_widgets():
+    user = User(username="a")
+
+    assert ask(SeenViewSet, "?several=1&several=2", user=user).status_code == 200
+    assert ask(SeenViewSet, "?period_0=2026-01-01&period_1=12:00", user=user).status_code == 200
+    assert set(json.loads(ask(SeenViewSet, "?once=1&once=2&period_2=1", user=user).content)) == {"once"}
+
+
+# Who may.
+
+
+def test_report_knows_the_user():
+    seen = []
+
+    class Noted(Seen):
+        def get_context(self) -> Mapping[str, object]:
+            seen.append(self.user)
+            return {}
+
+    class View(ReportViewSet):
+        report_class = Noted
+
+    user = User(username="a")
+    ask(View, user=user)
+
+    assert seen == [user]
+
+
+def test_permissions_are_those_of_the_view():
+    class View(FigureViewSet):
+        permission_classes = [IsAuthenticated]
+
+    class Staff(FigureViewSet):
+        permission_classes = [IsAdminUser]
+
+    user, staff = User(username="a"), User(username="b", is_staff=True)
+    assert [ask(View, user=one).status_code for one in (None, user, staff)] == [403, 200, 200]
+    assert [ask(Staff, user=one).status_code for one in (None, user, staff)] == [403, 403, 200]
+    assert ask(Staff, "?format=csv", user=user).status_code == 403
+
+
+def test_report_that_says_who_may_run_it():
+    class Own(Figures):
+        @classmethod
+        def has_permission(cls, user: Any) -> bool:
+            return bool(user.username == "b")
+
+    class Required(Figures):
+        permission_required = "tests.view_figure"
+
+    for report in (Own, Required):
+        view = type("View", (ReportViewSet,), {"report_class": report})
+        user, right = User(pk=1, username="a"), User(pk=2, username="b", is_superuser=True)
+        assert [ask(view, user=one).status_code for one in (None, user, right)] == [403, 403, 200]
+        assert [ask(view, user=one, pk=1).status_code for one in (None, user, right)] == [403, 403, 200]
+
+
+# What goes wrong.
+
+
+def test_timeout_is_503_with_retry_after():
+    class Slow(SlowRows):
+        timeout = 0.2
+
+    view = type("View", (ReportViewSet,), {"report_class": Slow})
+
+    for accept in (JSON, "text/csv", "application/x-ndjson"):
+        response = ask(view, "?rows=5&seconds=1", accept)
+
+        assert (response.status_code, response["Retry-After"]) == (503, "30")
+        assert response["Content-Type"] == JSON
+        assert json.loads(response.content) == {"detail": "The report took too long. Ask for less, or try again later."}
+
+
+def test_database_that_is_not_there_is_503(monkeypatch: pytest.MonkeyPatch):
+    def refuse(self: Any, *args: Any) -> Any:
+        raise OperationalError("connection to server at db.internal, user secret failed")
+
+    monkeypatch.setattr(Rows, "_fetch_all", refuse)
+
+    response = ask(FigureViewSet)
+
+    assert response.status_code == 503
+    assert json.loads(response.content) == {"detail": "The report cannot be read at the moment."}
+
+
+@pytest.mark.parametrize("accept", [JSON, "text/csv"])
+def test_fault_of_the_report_is_the_servers(accept: str):
+    view = type("View", (ReportViewSet,), {"report_class": Faulty})
+
+    with pytest.raises(Exception, match="42883"):
+        ask(view, accept=accept)
+
+
+class Divided(Report):
+    template = "divided.sql"
+
+    class Params(forms.Form):
+        by = forms.IntegerField(initial=1)
+
+
+def test_values_that_postgresql_cannot_compute_with(tmp_path: Any, settings: Any):
+    settings.REPORTS = {"TEMPLATE_DIRS": [tmp_path]}
+    (tmp_path / "divided.sql").write_text("-- column: id integer pk\n-- ordering: id\nSELECT 1 / {{ by }}::int AS id\n")
+    view = type("View", (ReportViewSet,), {"report_class": Divided})
+
+    assert ask(view).status_code == 200
+    for accept in (JSON, "text/csv", "text/html"):
+        response = ask(view, "?by=0", accept)
+        assert response.status_code == 400
+        assert response.data == {"detail": ["The report cannot be computed with these values."]}
+
+
+def test_columns_that_are_not_declared():
+    view = type("View", (ReportViewSet,), {"report_class": Undeclared})
+
+    assert ask(view).status_code == 200
+
+
+# The serializer.
+
+
+def test_serializer_has_the_columns():
+    found = serializer_for(Figures)()
+
+    assert list(found.fields) == ["id", "store_id", "month", "revenue", "orders", "label", "seen_at"]
+    assert type(found).__name__ == "TestsFiguresRowSerializer"
+    assert found.fields["revenue"].help_text == "Unit: EUR."
+    assert found.fields["label"].label == "Its label"
+    assert all(field.read_only for field in found.fields.values())
+    assert [name for name, field in found.fields.items() if field.allow_null] == ["orders", "label", "seen_at"]
+
+
+def test_serializer_takes_dicts_and_instances():
+    kind = serializer_for(Figures)
+
+    assert kind(Figures().run()[:2], many=True).data == kind(FigureInstances().run()[:2], many=True).data
+
+
+@override_settings(USE_TZ=True)
+def test_head_has_no_body():
+    request = APIRequestFactory().head("/rows/")
+
+    assert FigureViewSet.as_view({"get": "list"})(request).render().status_code == 200
+
+
+# Downloads.
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "start"),
+    [
+        ("csv", "text/csv; charset=utf-8", b"id,store_id,month,revenue,orders,Its label,seen_at\n"),
+        ("ndjson", "application/x-ndjson", b'{"id":1,'),
+        ("json-array", "application/vnd.reports.rows+json", b'[\n{"id":1,'),
+        ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", b"PK"),
+        ("parquet", "application/vnd.apache.parquet", b"PAR1"),
+    ],
+)
+@pytest.mark.parametrize("by", ["format", "accept"])
+def test_download_has_all_rows(name: str, kind: str, start: bytes, by: str):
+    query, accept = (f"?format={name}&page_size=2", "*/*") if by == "format" else ("?page_size=2", kind)
+
+    response = ask(FigureViewSet, query, accept)
+    data = response.getvalue()
+
+    extension = {"json-array": "json"}.get(name, name)
+    assert (response.status_code, response["Content-Type"]) == (200, kind)
+    assert response["Content-Disposition"] == f'attachment; filename="figures.{extension}"'
+    assert data.startswith(start)
+    assert response.get("Content-Length", str(len(data))) == str(len(data))
+
+
+def test_download_is_filtered_and_ordered():
+    response = ask(FigureViewSet, "?format=ndjson&least=27&ordering=-id")
+
+    assert [json.loads(line)["id"] for line in response.getvalue().splitlines()] == [30, 29, 28, 27]
+
+
+def test_lines_and_array_have_the_values_of_the_page():
+    page = rows_in(ask(FigureViewSet, "?page_size=30"))
+
+    assert [json.loads(line) for line in ask(FigureViewSet, "?format=ndjson").getvalue().splitlines()] == page
+    assert json.loads(ask(FigureViewSet, "?format=json-array").getvalue()) == page
+
+
+def test_wrong_parameters_of_a_download():
+    response = ask(FigureViewSet, "?format=csv&least=x")
+
+    assert (response.status_code, response["Content-Type"]) == (400, JSON)
+    assert set(json.loads(response.content)) == {"least"}
+    assert "Content-Disposition" not in response
+
+
+def test_workbook_of_too_many_rows_is_413_and_names_csv(settings: Any):
+    settings.REPORTS = {"XLSX_ROWS": 29}
+
+    response = ask(FigureViewSet, "?format=xlsx")
+
+    assert (response.status_code, response["Content-Type"]) == (413, JSON)
+    assert "CSV" in json.loads(response.content)["detail"]
+    assert "29" in json.loads(response.content)["detail"]
