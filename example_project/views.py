@@ -1,4 +1,4 @@
-"""A page, JSON and CSV for every report: parameters, sorting, paging, errors beside the fields.
+"""A page, JSON and files for every report: parameters, sorting, paging, errors beside the fields.
 
 Nothing here knows a report by name. A user is chosen with ``?as=`` so that permissions can be seen at work; a real
 site takes ``request.user``.
@@ -6,7 +6,9 @@ site takes ``request.user``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 from django import forms
@@ -16,6 +18,7 @@ from django.core.exceptions import ValidationError
 from django.core.paginator import InvalidPage, Page, Paginator
 from django.db.models import F
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
@@ -25,8 +28,19 @@ from example_project.tables import body, columns_of, header
 from reports import Report, Rows, get_report, registered
 from reports.errors import NotRegistered
 from reports.exports import csv_response
+from reports.exports.json import ndjson_response
+from reports.exports.parquet import parquet_response
+from reports.exports.xlsx import xlsx_response
 
 PER_PAGE = 25
+# The files that all rows of a report can be had as, by extension.
+FILES: dict[str, Callable[..., StreamingHttpResponse]] = {
+    "csv": csv_response,
+    "ndjson": ndjson_response,
+    "xlsx": xlsx_response,
+    "parquet": parquet_response,
+}
+LIBRARIES = {"xlsx": "xlsxwriter", "parquet": "pyarrow"}
 
 
 @dataclass(slots=True)
@@ -51,7 +65,7 @@ def index(request: HttpRequest) -> HttpResponse:
         for model in apps.get_app_config(label).get_models()
         if model._meta.managed
     ]
-    return render(request, "index.html", {"reports": reports, "tables": tables})
+    return render(request, "index.html", {"reports": reports, "tables": tables, "files": _files()})
 
 
 @require_safe
@@ -69,6 +83,7 @@ def report_page(request: HttpRequest, app: str, name: str) -> HttpResponse:
             "users": list(DEMO_USERS),
             "chosen": request.GET.get("as", next(iter(DEMO_USERS))),
             "sort": result.sort,
+            "files": _files(),
             **_table(result, page),
         }
     context["statements"] = _of_the_report(statements)
@@ -99,12 +114,14 @@ def report_json(request: HttpRequest, app: str, name: str) -> JsonResponse:
 
 
 @require_safe
-def report_csv(request: HttpRequest, app: str, name: str) -> JsonResponse | StreamingHttpResponse:
+def report_file(request: HttpRequest, app: str, name: str, extension: str) -> HttpResponseBase:
     """Give all rows of a report as a file: 400 with messages by field, as JSON, for a refused value."""
+    if extension not in _files():
+        raise Http404(f"No file ends with .{extension}; there are: {', '.join(_files())}.")
     result = _result(request, app, name)
     if result.rows is None:
         return JsonResponse({"errors": result.errors}, status=400)
-    return csv_response(result.rows, filename=f"{name}.csv")
+    return FILES[extension](result.rows, filename=f"{name}.{extension}")
 
 
 def _result(request: HttpRequest, app: str, name: str) -> Result:
@@ -128,6 +145,12 @@ def _result(request: HttpRequest, app: str, name: str) -> Result:
     except ValidationError as error:
         result.errors = error.message_dict
     return result
+
+
+def _files() -> dict[str, str]:
+    """Return the name of each kind of file whose library is installed, by extension."""
+    found = [extension for extension in FILES if extension not in LIBRARIES or find_spec(LIBRARIES[extension])]
+    return {extension: "Parquet" if extension == "parquet" else extension.upper() for extension in found}
 
 
 def _pages(rows: Rows) -> Paginator[Any]:

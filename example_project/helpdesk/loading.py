@@ -16,6 +16,8 @@ from example_project.helpdesk.models import Department, Employee, Invoice, Membe
 DEPARTMENTS = 500
 EMPLOYEES = 2_500
 TICKETS_PER_INVOICE = 7
+# The password of the demo users, for the API. Whoever can reach this server may read its generated data.
+DEMO_PASSWORD = "demo"  # noqa: S105
 DEMO_USERS = {"staff": None, "north": Region.NORTH, "south": Region.SOUTH}
 
 # 20 places in turn of region, 25 departments each; departments of a place form a tree with three branches per node.
@@ -101,8 +103,11 @@ def load(tickets: int, stream: TextIOBase) -> None:
 
 
 def _create_demo_users() -> None:
-    """Create the users that the pages can be read as; none of them can log in."""
+    """Create the users that the pages can be read as, and who can log in to the API."""
     for name, region in DEMO_USERS.items():
         user, _ = User.objects.get_or_create(username=name, defaults={"is_staff": region is None, "password": "!"})
+        if not user.has_usable_password():
+            user.set_password(DEMO_PASSWORD)
+            user.save(update_fields=["password"])
         if region is not None:
             Membership.objects.get_or_create(user=user, region=region)

@@ -1,4 +1,4 @@
-"""The example's own addresses and a little data, whichever settings the run has."""
+"""The example's own addresses, with the settings that they are made with, and a little data."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import pytest
 from django.contrib.auth.models import User
 
+from example_project import settings as example
 from example_project.helpdesk import loading as helpdesk
 from example_project.helpdesk.models import Department, Employee, Membership
 from example_project.shop import loading as shop
@@ -15,6 +16,9 @@ from example_project.shop import loading as shop
 @pytest.fixture(autouse=True)
 def _addresses(settings):
     settings.ROOT_URLCONF = "example_project.urls"
+    # The view of the schema asks for these when it is imported.
+    settings.REST_FRAMEWORK = example.REST_FRAMEWORK
+    settings.SPECTACULAR_SETTINGS = example.SPECTACULAR_SETTINGS
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Pages and JSON of every report: good requests, refused values, sorting and paging."""
+"""Pages, JSON and files of every report: good requests, refused values, sorting and paging."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from csv import reader
 
 import pytest
 from django.urls import reverse
+from openpyxl import load_workbook
+from pyarrow.parquet import read_table
 
+from example_project import views
 from example_project.flights.models import Airline, Airport, Flight
 from reports import registered
 
@@ -24,6 +27,7 @@ NAMES = (
     "shop.monthly_revenue",
     "shop.product_ranks",
 )
+EXTENSIONS = ("csv", "ndjson", "xlsx", "parquet")
 
 
 def page(name: str) -> str:
@@ -34,8 +38,16 @@ def json(name: str) -> str:
     return reverse("report-json", args=name.split("."))
 
 
+def file(name: str, extension: str) -> str:
+    return reverse("report-file", args=[*name.split("."), extension])
+
+
 def csv(name: str) -> str:
-    return reverse("report-csv", args=name.split("."))
+    return file(name, "csv")
+
+
+def api(name: str) -> str:
+    return reverse("reports:report", args=[name])
 
 
 def test_the_ten_reports_are_registered():
@@ -47,7 +59,8 @@ def test_index(loaded, client):
 
     text = response.content.decode()
     assert response.status_code == 200
-    assert all(address(name) in text for name in NAMES for address in (page, json, csv))
+    assert all(address(name) in text for name in NAMES for address in (page, json, csv, api))
+    assert all(f'href="{file(name, extension)}"' in text for name in NAMES for extension in EXTENSIONS)
     assert '<tr><td>tickets</td><td class="number">3,000</td></tr>' in text
     assert '<tr><td>order lines</td><td class="number">1,500</td></tr>' in text
     assert "employee loads" not in text
@@ -309,6 +322,45 @@ def test_the_csv_link_asks_for_all_pages_of_the_same(loaded, client):
     text = client.get(page("helpdesk.department_tickets"), {"page": "2", "as": "north"}).content.decode()
 
     assert f'href="{csv("helpdesk.department_tickets")}?as=north"' in text
+
+
+# -- other files
+
+
+def test_files_have_all_rows(loaded, client):
+    for name in NAMES:
+        asked = {} if name.startswith("flights.") else {"as": "north"}
+        count = client.get(json(name), asked).json()["count"]
+
+        lines, workbook, table = (
+            b"".join(client.get(file(name, extension), asked).streaming_content) for extension in EXTENSIONS[1:]
+        )
+
+        assert len(lines.splitlines()) == count
+        assert load_workbook(io.BytesIO(workbook)).active.max_row == 1 + count
+        assert read_table(io.BytesIO(table)).num_rows == count
+
+
+def test_file_of_another_kind(db, client):
+    assert client.get(file("helpdesk.department_tickets", "exe")).status_code == 404
+
+
+def test_links_to_files_whose_library_is_not_installed_are_left_out(loaded, client, monkeypatch):
+    monkeypatch.setattr(views, "find_spec", lambda name: None)
+
+    text = client.get("/").content.decode()
+
+    assert "XLSX" not in text
+    assert "Parquet" not in text
+    assert client.get(file("helpdesk.department_tickets", "xlsx")).status_code == 404
+    assert ">NDJSON<" in text
+
+
+def test_the_link_to_the_api_has_the_parameters(loaded, client):
+    asked = {"n": "2", "as": "north", "page": "2", "sort": "status"}
+    text = client.get(page("helpdesk.latest_tickets"), asked).content.decode()
+
+    assert f'href="{api("helpdesk.latest_tickets")}?n=2"' in text
 
 
 def test_values_are_escaped(loaded, client):

@@ -63,6 +63,10 @@ class Command(BaseCommand):
 
     def _serve(self, port: int) -> None:
         address = f"http://127.0.0.1:{port}"
-        paths = [reverse("index"), *(reverse("report", args=name.split(".")) for name in registered())]
+        paths = [
+            reverse("index"),
+            reverse("api-root"),
+            *(reverse("report", args=name.split(".")) for name in registered()),
+        ]
         self.stdout.write("\n".join(["", "Serving; Ctrl-C ends it:", *(f"  {address}{path}" for path in paths), ""]))
         call_command("runserver", f"127.0.0.1:{port}", use_reloader=False)
