@@ -31,7 +31,7 @@ from example_project.shop import loading as shop
 
 pytestmark = [pytest.mark.once, pytest.mark.django_db]
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "20"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "12"))
 HTML = "text/html; charset=utf-8"
 CHECKS = [
     not_a_server_error,

@@ -31,6 +31,7 @@ from tests.reports import (
     FigureInstances,
     Figures,
     Keyless,
+    Shops,
     SlowRows,
     StoreMonths,
     Undeclared,
@@ -476,10 +477,29 @@ def test_values_that_postgresql_cannot_compute_with(tmp_path: Any, settings: Any
         assert response.data == {"detail": ["The report cannot be computed with these values."]}
 
 
+def test_value_that_the_driver_refuses():
+    class View(FigureViewSet):
+        def get_queryset(self) -> Any:
+            return super().get_queryset().filter(label__icontains="\0")
+
+    assert ask(View, "?page_size=2").status_code == 400
+
+
 def test_columns_that_are_not_declared():
-    view = type("View", (ReportViewSet,), {"report_class": Undeclared})
+    view = type("View", (ReportViewSet,), {"report_class": Undeclared, "filter_backends": [OrderingFilter]})
 
     assert ask(view).status_code == 200
+    assert ask(view, "?ordering=-figures").status_code == 200
+
+
+def test_foreign_key_whose_column_does_not_end_in_id(monkeypatch: pytest.MonkeyPatch):
+    view = type("View", (ReportViewSet,), {"report_class": Shops, "filter_backends": [OrderingFilter]})
+
+    rows = rows_in(ask(view, "?ordering=shop_id"))
+    monkeypatch.setattr(api_settings, "DATE_FORMAT", "%d.%m.%Y")
+
+    assert rows == rows_in(ask(view, "?ordering=shop_id"))
+    assert list(rows[0]) == [column.name for column in Shops.get_columns()]
 
 
 # The serializer.

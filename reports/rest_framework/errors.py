@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import psycopg
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions, status
 
@@ -57,14 +58,20 @@ def api_exception(error: Exception, *, asked: bool) -> exceptions.APIException |
         return TooLarge(str(error))
     if isinstance(error, QueryTimeout):
         return TimedOut()
-    if isinstance(error, QueryError) and asked and (error.sqlstate or "").startswith(_DATA):
-        return exceptions.ValidationError({"detail": [_("The report cannot be computed with these values.")]})
     if isinstance(error, QueryError):
-        is_passing = error.sqlstate is None or error.sqlstate.startswith(_PASSING)
-        return Unavailable() if is_passing else None
+        return _of_query(error, asked)
     if isinstance(error, (OperationalError, InterfaceError)):  # no connection could be opened
         return Unavailable()
     return None
+
+
+def _of_query(error: QueryError, asked: bool) -> exceptions.APIException | None:
+    # Without an SQLSTATE it is the driver's: it refused a value, or the connection was lost.
+    is_data = (error.sqlstate or "").startswith(_DATA) or isinstance(error.__cause__, DataError | psycopg.DataError)
+    if is_data and asked:
+        return exceptions.ValidationError({"detail": [_("The report cannot be computed with these values.")]})
+    is_passing = not is_data and (error.sqlstate is None or error.sqlstate.startswith(_PASSING))
+    return Unavailable() if is_passing else None
 
 
 def params_detail(error: ParamsError) -> dict[str, list[str]]:

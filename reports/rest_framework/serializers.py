@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -29,6 +30,19 @@ class PrimitiveField(serializers.CharField):
 
     def to_representation(self, value: Any) -> Any:
         return value if self._convert is None else self._convert(value)
+
+
+class _OfColumn:
+    """A field whose value is under the column's name in a dict, and under the field's in an instance."""
+
+    field_name: str
+
+    def __init__(self, *, attname: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._attname = attname
+
+    def get_attribute(self, instance: Any) -> Any:
+        return instance[self.field_name] if isinstance(instance, Mapping) else getattr(instance, self._attname)
 
 
 def serializer_for(report: type[Report]) -> type[serializers.Serializer[Any]]:
@@ -65,9 +79,10 @@ def json_form() -> JSONForm | None:
 
 def _field(field: models.Field[Any, Any], unit: str | None) -> serializers.Field[Any, Any, Any, Any]:
     leaf = field.target_field if isinstance(field, models.ForeignKey) else field
-    options: dict[str, Any] = {"read_only": True, "allow_null": field.null, "source": field.attname}
-    if field.attname == field.column:  # a field must not name itself
-        del options["source"]
+    options: dict[str, Any] = {"read_only": True, "allow_null": field.null}
+    if field.attname != field.column:
+        # The source is what rows are ordered by: by its name a relation would be ordered as its model says.
+        options |= {"attname": field.attname, "source": field.attname}
     if field._verbose_name:  # type: ignore[attr-defined]  # what somebody gave; verbose_name is made of the name
         options["label"] = str(field.verbose_name)
     if unit:
@@ -81,7 +96,9 @@ def _made_field(field: models.Field[Any, Any], options: dict[str, Any]) -> seria
     try:
         kind: Any = _FIELDS[field]
     except KeyError:
-        return PrimitiveField(field=field, **options)
+        kind, options = PrimitiveField, {**options, "field": field}
+    if "attname" in options:
+        kind = type(kind.__name__, (_OfColumn, kind), {})
     if issubclass(kind, serializers.DecimalField):
         digits, places = (None, None) if has_any_digits(field) else (field.max_digits, field.decimal_places)  # type: ignore[attr-defined]
         options |= {"max_digits": digits, "decimal_places": places}

@@ -87,7 +87,7 @@ class ReportViewSet(GenericViewSet):
         read = self._built(rows) if self._takes_built(rows) else self._read(rows)
         page = self.paginate_queryset(read)
         data = self._data(rows, list(read) if page is None else page)
-        response: Response = Response(data) if page is None else self.get_paginated_response(data)
+        response: HttpResponseBase = Response(data) if page is None else self.get_paginated_response(data)
         return response
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
