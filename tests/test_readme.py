@@ -5,13 +5,14 @@ from __future__ import annotations
 import doctest
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from decimal import Decimal
 from io import StringIO
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,10 +25,11 @@ from django.core.paginator import Paginator
 from django.db import connection, models, transaction
 from django.db.models import F, Sum
 from django.test import TestCase, override_settings
+from rest_framework.test import APIClient
 
 import reports
 from example_project.helpdesk.models import Department, Ticket
-from reports import Report, conf, errors, exports, testing
+from reports import Report, conf, errors, exports, rest_framework, testing
 from reports.header import KEYS
 from reports.loader import find_template
 
@@ -83,13 +85,26 @@ def departments() -> None:
         )
 
 
+@pytest.fixture
+def addresses(monkeypatch: pytest.MonkeyPatch, settings: Any) -> ModuleType:
+    """Give the module that the README's addresses go to."""
+    module = ModuleType("readme_addresses")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    settings.ROOT_URLCONF = module.__name__
+    return module
+
+
 @pytest.mark.django_db
-def test_readme_examples(departments: None, months: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_readme_examples(
+    departments: None, months: None, addresses: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     """Every Python block defines what it says, and every call prints what stands below it."""
     folder = tmp_path / "helpdesk"
     folder.mkdir()
     (folder / "department_month.sql").write_text(MONTH)
     user = User.objects.create(username="staff", is_staff=True)
+    client = APIClient()
+    client.force_authenticate(user)
     with connection.cursor() as cursor:  # for three departments the planner may well go to the tickets three times
         cursor.execute("SET LOCAL enable_nestloop = off")
     names: dict[str, Any] = {
@@ -107,6 +122,7 @@ def test_readme_examples(departments: None, months: None, tmp_path: Path, monkey
         "pytest": pytest,
         "call_command": call_command,
         "request": SimpleNamespace(user=user),
+        "client": client,
     }
     monkeypatch.chdir(tmp_path)
     runner = doctest.DocTestRunner(verbose=False)
@@ -115,6 +131,7 @@ def test_readme_examples(departments: None, months: None, tmp_path: Path, monkey
             if match["language"] == "python" and re.search("^(class|def) ", match["code"], re.MULTILINE):
                 code = match["code"].replace("from .models", "from example_project.helpdesk.models")
                 exec(compile(code, "README.md", "exec"), names)  # noqa: S102 - our own README
+                addresses.urlpatterns = names.get("urlpatterns", [])  # type: ignore[attr-defined]
             elif match["language"] == "pycon":
                 line = TEXT[: match.start()].count("\n") + 1
                 test = doctest.DocTestParser().get_doctest(match["code"], names, "README", "README.md", line)
@@ -173,7 +190,9 @@ def test_readme_template_is_the_example_projects():
     assert fences("sql")[0].rstrip() == find_template("helpdesk/department_tickets.sql").path.read_text().rstrip()
 
 
-@pytest.mark.parametrize("name", [*reports.__all__, *exports.__all__, *testing.__all__, *conf.NAMES, *KEYS])
+@pytest.mark.parametrize(
+    "name", [*reports.__all__, *exports.__all__, *rest_framework.__all__, *testing.__all__, *conf.NAMES, *KEYS]
+)
 def test_readme_names(name: str):
     """Every public name, setting and header key is in the README."""
     assert re.search(rf"\b{name}\b", TEXT)
@@ -187,6 +206,7 @@ def test_readme_errors():
 
 
 def test_readme_checks():
-    sources = [path.read_text(encoding="utf-8") for path in (CHECKOUT / "reports" / "checks").glob("*.py")]
+    checks = [*CHECKOUT.glob("reports/checks/*.py"), CHECKOUT / "reports" / "rest_framework" / "checks.py"]
+    sources = [path.read_text(encoding="utf-8") for path in checks]
     ids = {f"reports.{number}" for number in re.findall(r"\b[EWI]\d{3}\b", "".join(sources))}
     assert ids == set(re.findall(r"`(reports\.[EWI]\d+)`", TEXT))
