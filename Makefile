@@ -4,6 +4,7 @@
 PYTHON ?= python3
 TICKETS ?= 200000
 SERVE ?= 1
+DURATION ?= 60
 ARGS ?=
 
 VENV_PYTHON := .venv/bin/python
@@ -11,7 +12,7 @@ WITH_POSTGRES := $(VENV_PYTHON) -m scripts.with_postgres
 PYTEST := $(VENV_PYTHON) -m pytest -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help environment test demo lint format matrix bench clean
+.PHONY: help environment test demo lint format matrix bench load memory clean
 
 help: ## Print this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +48,12 @@ matrix: environment ## Test every supported pair of Python and Django found on t
 
 bench: environment ## Measure: ours and the other in turn. ARGS="rows overhead" chooses.
 	@$(WITH_POSTGRES) -- $(VENV_PYTHON) -m benchmarks $(ARGS)
+
+load: environment ## Let 50 clients ask the example project's API, under gunicorn and uvicorn. DURATION=10 is shorter.
+	@$(WITH_POSTGRES) -- $(VENV_PYTHON) -m scripts.load --seconds $(DURATION)
+
+memory: environment ## Measure what downloads of 5 million rows add to a web server's memory.
+	@$(WITH_POSTGRES) -- env SERVED_ROWS=5000000 SERVED_SHEET=200000 $(VENV_PYTHON) -m pytest -v tests/test_servers_memory.py
 
 clean: ## Remove the environments, caches, and what the embedded servers kept.
 	@$(PYTHON) -m scripts.with_postgres --remove

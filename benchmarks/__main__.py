@@ -15,13 +15,15 @@ django.setup()
 
 from django.db import connection  # noqa: E402 - Django first
 
-from benchmarks import binder, counts, crossover, exports, overhead, rows  # noqa: E402
+from benchmarks import binder, counts, crossover, downloads, endpoint, exports, overhead, rows  # noqa: E402
 
 MEASUREMENTS = {
     "binder": binder.measure,
     "overhead": overhead.measure,
     "rows": rows.measure,
     "exports": exports.measure,
+    "downloads": downloads.measure,
+    "endpoint": endpoint.measure,
     "counts": counts.measure,
     "crossover": crossover.measure,
 }

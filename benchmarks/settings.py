@@ -11,4 +11,5 @@ from example_project.settings import DATABASES
 DATABASES["default"].setdefault("OPTIONS", {})["server_side_binding"] = os.environ.get("SERVER_SIDE_BINDING") == "1"
 DATABASES["default"]["TEST"] = {"NAME": "benchmarks_django_sql_reports"}
 DEBUG = False
+ALLOWED_HOSTS = ["testserver"]
 REPORTS = {"TEMPLATE_DIRS": [Path(__file__).parent / "sql"], "TIMEOUT": 600}

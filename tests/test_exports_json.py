@@ -91,15 +91,6 @@ def test_a_page_is_read_as_one_text():
     assert heads == [True, True, False, False]
 
 
-def test_few_rows_are_made_here_and_equal():
-    rows = json_rows(numbers(3))
-    with CaptureQueriesContext(connection) as queries:
-        few = list(rows[:200])
-
-    assert "concat(" not in queries[0]["sql"]
-    assert few == list(rows[:201])
-
-
 @BOTH
 def test_nothing_runs_before_the_first_row_and_all_is_read_once(is_proved: bool):
     with CaptureQueriesContext(connection) as queries:

