@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.pq import ExecStatus, TransactionStatus
@@ -16,11 +17,52 @@ from psycopg.pq import ExecStatus, TransactionStatus
 from reports.execution import Execution
 
 _SAVEPOINT = "sql_reports"
+# The connections in a block of together(), with the timeout that is set in its transaction once that has begun.
+_shared: WeakKeyDictionary[psycopg.Connection[Any], str | None] = WeakKeyDictionary()
 
 
 def is_alone(driver: psycopg.Connection[Any]) -> bool:
     """Return True in autocommit and outside every transaction."""
     return driver.autocommit and driver.info.transaction_status == TransactionStatus.IDLE
+
+
+@contextmanager
+def together(connection: Any) -> Iterator[None]:
+    """Let the reports' statements of a block see the same data, in one transaction instead of one each.
+
+    Two round trips fewer for each but the first. Inside a transaction of the caller's nothing changes.
+    """
+    connection.ensure_connection()
+    driver = connection.connection
+    if not is_alone(driver):
+        yield
+        return
+    _shared[driver] = None
+    try:
+        yield
+    finally:
+        if _shared.pop(driver) is not None and not driver.closed:
+            _at_once(driver, "ROLLBACK")
+
+
+@contextmanager
+def _within(execution: Execution) -> Iterator[None]:
+    """Run a statement in the transaction that it shares; after an error the next one begins another."""
+    driver, timeout = execution.driver, _timeout(execution)
+    begun = _shared[driver]
+    try:
+        if begun is None:
+            _shared[driver] = timeout
+            _at_once(driver, f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT {timeout}")
+        elif begun != timeout:
+            _shared[driver] = timeout
+            _at_once(driver, f"SELECT {timeout}")
+        yield
+    except BaseException:
+        _shared[driver] = None
+        if not driver.closed:
+            _at_once(driver, "ROLLBACK")
+        raise
 
 
 @contextmanager
@@ -30,6 +72,10 @@ def rolled_back(execution: Execution) -> Iterator[None]:
     A released savepoint would restore read only but leave ``statement_timeout`` behind.
     """
     driver = execution.driver
+    if driver in _shared:
+        with _within(execution):
+            yield
+        return
     if is_alone(driver):
         run, begin, end = _at_once, "BEGIN READ ONLY", "ROLLBACK"
         settings = f"SELECT {_timeout(execution)}"

@@ -7,10 +7,12 @@ from typing import Any, Literal, get_args
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.paginator import Page
+from django.db import connections
 from rest_framework.exceptions import ValidationError
 
 from reports.errors import listed
 from reports.rows import Rows
+from reports.transactions import together
 
 CountMode = Literal["exact", "estimate", "none"]
 
@@ -41,8 +43,16 @@ class Window:
 def read_window(queryset: Any, offset: int, size: int, mode: CountMode) -> Window:
     """Return the rows from an offset on, one more being read to know whether there are more.
 
-    Where the rows themselves tell their number, nothing is counted. An estimate is never less than what was seen.
+    Where the rows themselves tell their number, nothing is counted; else it is counted over the same data. An estimate
+    is never less than what was seen.
     """
+    if mode == "exact" and isinstance(queryset, Rows):
+        with together(connections[queryset.db]):
+            return _window(queryset, offset, size, mode)
+    return _window(queryset, offset, size, mode)
+
+
+def _window(queryset: Any, offset: int, size: int, mode: CountMode) -> Window:
     found = list(queryset[offset : offset + size + 1])
     rows, more = found[:size], len(found) > size
     if not more and (rows or not offset):
