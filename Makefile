@@ -12,7 +12,7 @@ WITH_POSTGRES := $(VENV_PYTHON) -m scripts.with_postgres
 PYTEST := $(VENV_PYTHON) -m pytest -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help environment test demo lint format matrix bench load memory clean
+.PHONY: help environment test demo lint format matrix bench load fuzz memory clean
 
 help: ## Print this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ bench: environment ## Measure: ours and the other in turn. ARGS="rows overhead" 
 
 load: environment ## Let 50 clients ask the example project's API, under gunicorn and uvicorn. DURATION=10 is shorter.
 	@$(WITH_POSTGRES) -- $(VENV_PYTHON) -m scripts.load --seconds $(DURATION)
+
+fuzz: environment ## Let schemathesis ask the example project's API, 500 requests for each operation.
+	@$(WITH_POSTGRES) -- env FUZZ_EXAMPLES=500 $(VENV_PYTHON) -m pytest -v tests/test_rest_fuzz.py $(ARGS)
 
 memory: environment ## Measure what downloads of 5 million rows add to a web server's memory.
 	@$(WITH_POSTGRES) -- env SERVED_ROWS=5000000 SERVED_SHEET=200000 $(VENV_PYTHON) -m pytest -v tests/test_servers_memory.py
