@@ -422,7 +422,7 @@ ROWS: dict[str, Any] = {
     "silent": lambda: rows_of("SELECT 1 AS id, pg_sleep(20)::text AS a", id="integer", a="text"),
     "faulty": lambda: Faulty().run(),
     "late": lambda: rows_of(
-        "SELECT n AS id, 1 / (150000 - n) AS x FROM generate_series(1, 200000) AS n", id="integer", x="integer"
+        "SELECT n AS id, 1 / (50000 - n) AS x FROM generate_series(1, 60000) AS n", id="integer", x="integer"
     ),
 }
 

@@ -5,25 +5,27 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from django import forms
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import OperationalError, connection
-from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import renderers, serializers
 from rest_framework.filters import OrderingFilter, SearchFilter
-from rest_framework.permissions import IsAdminUser, IsAuthenticated
+from rest_framework.permissions import BasePermission, IsAdminUser, IsAuthenticated
 from rest_framework.settings import api_settings
 from rest_framework.test import APIRequestFactory, force_authenticate
 from rest_framework.versioning import QueryParameterVersioning
 
-from reports import Report, Rows
+from reports import QueryError, Report, Rows
+from reports.columns import NAMES
+from reports.param_fields import ListParam
 from reports.rest_framework import ReportCursorPagination, ReportViewSet
-from reports.rest_framework.json_rows import RowsJSON
+from reports.rest_framework.errors import api_exception
+from reports.rest_framework.json_renderer import ReportJSONRenderer, RowsJSON
 from reports.rest_framework.serializers import serializer_for
 from tests.models import Figure, FigureRow, Region, Store
 from tests.reports import (
@@ -62,6 +64,7 @@ class Seen(Report):
         labels = forms.MultipleChoiceField(required=False, choices=[("a", "A"), ("b", "B")])
         once = forms.IntegerField(required=False)
         several = forms.CharField(required=False, widget=forms.SelectMultiple)
+        listed = ListParam(forms.IntegerField(), required=False)
         period = forms.SplitDateTimeField(required=False)
 
     def get_context(self) -> Mapping[str, object]:
@@ -272,6 +275,25 @@ def test_row_that_there_is_not(pk: str):
     assert ask(FigureViewSet, pk=pk).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "wrong"),
+    [
+        ("numeric", "1", "1e131073"), ("interval", "1 day", "P99999999999D"), ("int4range", "[1,2)", "x"),
+        ("integer[]", "{1}", "x"), ("macaddr", "08:00:2b:01:02:03", "zz"), ("oid", "1", "4294967296"),
+        ("timestamptz", "2026-01-01", "0001-01-01T00:00:00+14:00"), ("bytea", "a", "zz"),
+    ],
+)  # fmt: skip
+def test_key_that_postgresql_cannot_read(kind: str, value: str, wrong: str, tmp_path: Any, settings: Any):
+    settings.REPORTS = {"TEMPLATE_DIRS": [tmp_path]}
+    (tmp_path / "divided.sql").write_text(f"-- column: k {kind} pk\n-- ordering: k\nSELECT '{value}'::{kind} AS k\n")
+    report = type("Keyed", (Report,), {"template": "divided.sql"})
+    view = type("View", (ReportViewSet,), {"report_class": report, "filter_backends": [OrderingFilter]})
+
+    assert ask(view, "?ordering=k").status_code == 200  # which asks the serializer
+    assert len(rows_in(ask(view))) == 1
+    assert ask(view, pk=wrong).status_code == 404
+
+
 def test_row_takes_the_parameters():
     assert ask(FigureViewSet, "?least=10", pk=3).status_code == 404
     assert ask(FigureViewSet, "?least=3", pk=3).status_code == 200
@@ -371,9 +393,94 @@ def test_key_of_the_version():
 def test_keys_of_widgets():
     user = User(username="a")
 
-    assert ask(SeenViewSet, "?several=1&several=2", user=user).status_code == 200
-    assert ask(SeenViewSet, "?period_0=2026-01-01&period_1=12:00", user=user).status_code == 200
-    assert set(json.loads(ask(SeenViewSet, "?once=1&once=2&period_2=1", user=user).content)) == {"once"}
+    def told(query: str) -> set[str]:
+        response = ask(SeenViewSet, query, user=user)
+        return set(json.loads(response.content)) if response.status_code == 400 else set()
+
+    assert told("?several=1&several=2&listed=1&listed=2") == set()
+    assert told("?period_0=2026-01-01&period_1=12:00") == set()
+    assert told("?once=1&once=2&period_2=1&period_zz=1&period=2026-01-01") == {
+        "once",
+        "period_2",
+        "period_zz",
+        "period",
+    }
+
+
+def test_keys_of_a_form_with_a_prefix():
+    class Prefixed(Seen):
+        Params: ClassVar[Any] = type("Params", (Seen.Params,), {"prefix": "p"})
+
+    view = type("View", (ReportViewSet,), {"report_class": Prefixed})
+    user = User(username="a")
+
+    assert rows_in(ask(view, "?p-least=30&p-period_0=2026-01-01&p-period_1=12:00", user=user)) != []
+    assert set(json.loads(ask(view, "?least=30&p-once=1&p-once=2", user=user).content)) == {"least", "p-once"}
+
+
+class FilteredViewSet(ReportViewSet):
+    report_class = Figures
+    filter_backends = [DjangoFilterBackend]
+    filterset_fields = {"orders": ["gte"], "label": ["exact"], "revenue": ["range", "in"]}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?orders__gte=-1e1000000", "?orders__gte=1E%2B99999", "?revenue__range=1,1e5000", "?revenue__in=1,-1e1000",
+    ],
+)  # fmt: skip
+def test_number_of_a_filter_that_would_take_hours(query: str):
+    key = query[1:].partition("=")[0]
+
+    response = ask(FilteredViewSet, query)
+
+    assert (response.status_code, json.loads(response.content)[key]) == (400, ["Enter a number of fewer digits."])
+
+
+def test_other_numbers_and_texts_of_filters_pass():
+    assert ask(FilteredViewSet, "?orders__gte=-1e9&label=-1e1000000").status_code == 200
+
+
+def test_filters_are_told_with_the_parameters():
+    response = ask(FilteredViewSet, "?least=x&orders__gte=y")
+    with_key = ask(FilteredViewSet, "?orders__gte=y&zz=1")
+
+    assert set(json.loads(response.content)) == {"least", "orders__gte"}
+    assert set(json.loads(with_key.content)) == {"orders__gte", "zz"}
+
+
+def test_value_that_a_filters_column_cannot_have(tmp_path: Any, settings: Any):
+    settings.REPORTS = {"TEMPLATE_DIRS": [tmp_path]}
+    (tmp_path / "divided.sql").write_text("-- column: i inet pk\n-- ordering: i\nSELECT '10.0.0.1'::inet AS i\n")
+    attributes = {"report_class": type("Addresses", (Report,), {"template": "divided.sql"})}
+    view = type("View", (FilteredViewSet,), {**attributes, "filterset_fields": ["i"]})
+
+    assert rows_in(ask(view, "?i=10.0.0.1")) == [{"i": "10.0.0.1"}]
+    assert json.loads(ask(view, "?i=zz").content) == {"detail": ["A filter has a value that its column cannot have."]}
+
+
+def test_many_unknown_keys_are_not_told_the_names_each_time():
+    response = ask(FigureViewSet, "?" + "&".join(f"k{n}=1" for n in range(500)))
+
+    assert len(json.loads(response.content)) == 500
+    assert len(response.content) < 20_000
+
+
+def test_messages_with_a_number_are_whole():
+    class Short(Figures):
+        class Params(forms.Form):
+            name = forms.CharField(max_length=3, required=False)
+            least = forms.DecimalField(max_digits=3, required=False)
+            store = forms.ModelMultipleChoiceField(Store.objects.all(), required=False)
+
+    view = type("View", (ReportViewSet,), {"report_class": Short})
+
+    assert json.loads(ask(view, "?name=abcdef&least=12345&store=hostile").content) == {
+        "name": ["Ensure this value has at most 3 characters (it has 6)."],
+        "least": ["Ensure that there are no more than 3 digits in total. Allowed: a number."],
+        "store": ["“This” is not a valid value."],
+    }
 
 
 # Who may.
@@ -454,6 +561,55 @@ def test_database_that_is_not_there_is_503(monkeypatch: pytest.MonkeyPatch):
     assert json.loads(response.content) == {"detail": "The report cannot be read at the moment."}
 
 
+@pytest.mark.parametrize(
+    ("sqlstate", "status"),
+    [
+        (None, 503), ("08006", 503), ("40001", 503), ("40P01", 503), ("53300", 503), ("55P03", 503), ("57014", 503),
+        ("57P01", 503), ("22012", None), ("42883", None), ("55000", None), ("XX000", None),
+    ],
+)  # fmt: skip
+def test_errors_that_pass(sqlstate: str | None, status: int | None):
+    error = QueryError("a")
+    error.sqlstate = sqlstate
+
+    found = api_exception(error, asked=False)
+
+    assert (found and found.status_code) == status
+    if sqlstate == "22012":
+        asked = api_exception(error, asked=True)
+        assert asked is not None
+        assert asked.status_code == 400
+
+
+def test_object_permissions_are_asked():
+    class Odd(BasePermission):
+        def has_object_permission(self, request: Any, view: Any, obj: Any) -> bool:
+            return bool(obj["id"] % 2)
+
+    class View(FigureViewSet):
+        permission_classes = [Odd]
+
+    assert [ask(View, pk=pk).status_code for pk in (1, 2)] == [200, 403]
+
+
+def test_strict_keys_of_a_row():
+    assert ask(FigureViewSet, "?zz=1", pk=1).status_code == 400
+
+
+def test_page_by_cursor_is_made_of_dicts_however_large():
+    class View(FigureViewSet):
+        pagination_class = ReportCursorPagination
+
+    assert len(rows_in(ask(View, "?page_size=900"))) == 30
+
+
+def test_ascii_is_kept(monkeypatch: pytest.MonkeyPatch):
+    Figure.objects.filter(id=1).update(label="ä")
+    monkeypatch.setattr(ReportJSONRenderer, "ensure_ascii", True)
+
+    assert b'"\\u00e4"' in ask(FigureViewSet, "?page_size=900").content
+
+
 @pytest.mark.parametrize("accept", [JSON, "text/csv"])
 def test_fault_of_the_report_is_the_servers(accept: str):
     view = type("View", (ReportViewSet,), {"report_class": Faulty})
@@ -526,14 +682,120 @@ def test_serializer_takes_dicts_and_instances():
     assert kind(Figures().run()[:2], many=True).data == kind(FigureInstances().run()[:2], many=True).data
 
 
-@override_settings(USE_TZ=True)
-def test_head_has_no_body():
-    request = APIRequestFactory().head("/rows/")
+@pytest.mark.parametrize("kind", NAMES)
+def test_serializer_of_every_type(kind: str, tmp_path: Any, settings: Any):
+    """Each has a field that gives what the page does."""
+    settings.REPORTS = {"TEMPLATE_DIRS": [tmp_path]}
+    (tmp_path / "divided.sql").write_text(
+        f"-- column: id integer pk\n-- column: k {kind} null\n-- column: ks {kind}[] null\n-- ordering: id\n"
+        f"SELECT 1 AS id, NULL::{kind} AS k, NULL::{kind}[] AS ks\n"
+    )
+    report: type[Report] = type("Typed", (Report,), {"template": "divided.sql"})
 
-    assert FigureViewSet.as_view({"get": "list"})(request).render().status_code == 200
+    found = serializer_for(report)({"id": 1, "k": None, "ks": None}).data
+
+    assert found == {"id": 1, "k": None, "ks": None}
+
+
+def test_timestamp_without_a_zone_stays_without(tmp_path: Any, settings: Any):
+    settings.REPORTS = {"TEMPLATE_DIRS": [tmp_path]}
+    (tmp_path / "divided.sql").write_text(
+        "-- column: t timestamp pk\n-- ordering: t\nSELECT timestamp '2026-01-01' AS t\n"
+    )
+    report: type[Report] = type("Naive", (Report,), {"template": "divided.sql"})
+
+    assert serializer_for(report)(report().run()[0]).data == {"t": "2026-01-01T00:00:00"}
+
+
+def test_rows_of_texts_are_a_list():
+    rows = RowsJSON(['{"a":1}', '{"a":2}', '{"a":3}'])
+
+    assert (len(rows), rows[1], rows[1:], next(iter(rows))) == (3, {"a": 2}, [{"a": 2}, {"a": 3}], {"a": 1})
+    assert rows == [{"a": 1}, {"a": 2}, {"a": 3}]
+    assert rows == RowsJSON(['{"a": 1}', '{"a": 2}', '{"a": 3}'])
+    assert rows != [{"a": 1}]
+    assert repr(rows[:1]) == repr(RowsJSON(['{"a":1}']))
+
+
+# A serializer of the project's own.
+
+
+class IdSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+
+
+class ByAttribute(ReportViewSet):
+    report_class = Figures
+    serializer_class = IdSerializer
+
+
+class ByMethod(ReportViewSet):
+    report_class = Figures
+
+    def get_serializer_class(self) -> Any:
+        return IdSerializer
+
+
+class ByInstance(ReportViewSet):
+    report_class = Figures
+
+    def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
+        return IdSerializer(*args, **kwargs)
+
+
+@pytest.mark.parametrize("view", [ByAttribute, ByMethod, ByInstance])
+def test_own_serializer_decides_what_is_seen(view: type[ReportViewSet]):
+    assert rows_in(ask(view, "?page_size=1")) == [{"id": 1}]
+    assert rows_in(ask(view, "?page_size=201"))[0] == {"id": 1}
+    assert json.loads(ask(view, pk=2).content) == {"id": 2}
+    for name in ("csv", "ndjson", "json-array", "xlsx", "parquet"):  # they would have every column
+        response = ask(view, f"?format={name}")
+        assert (response.status_code, json.loads(response.content)) == (
+            404, {"detail": "No such format here (there are: api, json)."},
+        )  # fmt: skip
+
+
+def test_own_serializer_with_downloads_that_are_named():
+    class View(ByAttribute):
+        renderer_classes = list(ReportViewSet.renderer_classes)
+
+    assert ask(View, "?format=csv").getvalue().startswith(b"id,store_id,")
 
 
 # Downloads.
+
+
+@pytest.mark.parametrize("name", ["csv", "ndjson", "json-array", "xlsx", "parquet"])
+def test_head_of_a_download_reads_no_row(name: str):
+    request = APIRequestFactory().head(f"/rows/?format={name}")
+    with CaptureQueriesContext(connection) as queries:
+        response: Any = FigureViewSet.as_view({"get": "list"})(request)
+        data = b"".join(response)
+
+    download = ask(FigureViewSet, f"?format={name}")
+    assert (len(queries), data) == (0, b"")
+    assert (response.status_code, response["Content-Type"]) == (200, download["Content-Type"])
+    assert response["Content-Disposition"] == download["Content-Disposition"]
+    assert FigureViewSet.as_view({"get": "list"})(APIRequestFactory().head("/rows/?format=csv&zz=1")).status_code == 400
+
+
+def test_value_that_a_format_cannot_hold(tmp_path: Any, settings: Any):
+    settings.REPORTS = {"TEMPLATE_DIRS": [tmp_path]}
+    (tmp_path / "divided.sql").write_text("-- column: id numeric pk\n-- ordering: id\nSELECT 1e30 AS id\n")
+    view = type("View", (ReportViewSet,), {"report_class": type("Large", (Report,), {"template": "divided.sql"})})
+
+    response = ask(view, "?format=parquet")
+
+    assert (response.status_code, response["Content-Type"]) == (422, JSON)
+    assert "'id'" in json.loads(response.content)["detail"]
+    assert "Content-Disposition" not in response
+
+
+def test_forms_of_the_settings_are_those_of_downloads(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(api_settings, "COERCE_DECIMAL_TO_STRING", False)
+
+    assert json.loads(ask(FigureViewSet, "?format=ndjson").getvalue().splitlines()[0])["revenue"] == 1.5
+    assert json.loads(ask(FigureViewSet, "?format=json-array").getvalue())[0]["revenue"] == 1.5
 
 
 @pytest.mark.parametrize(

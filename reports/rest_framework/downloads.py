@@ -7,11 +7,14 @@ from importlib.util import find_spec
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.http import content_disposition_header
 from rest_framework.renderers import BaseRenderer
 
 from reports.exports.csv import stream_csv
 from reports.exports.json import stream_json, stream_ndjson
+from reports.exports.parquet import stream_parquet
 from reports.exports.responses import StreamResponse, file_name
 from reports.exports.streams import ByteStream
 from reports.exports.xlsx import xlsx_response
@@ -36,6 +39,11 @@ class DownloadRenderer(BaseRenderer):
         """Return the download; ``on_error`` makes the response of an error before the first bytes."""
         content_type = self.content_type or str(self.media_type)
         return StreamResponse(self.stream(rows), filename=filename, content_type=content_type, on_error=on_error)
+
+    def head(self, filename: str) -> HttpResponseBase:
+        """Return the answer to HEAD: no row is read for it, and its length is not known."""
+        headers = {"Content-Disposition": content_disposition_header(True, filename)}
+        return StreamingHttpResponse((), content_type=self.content_type or str(self.media_type), headers=headers)
 
     def filename(self, rows: QuerySet[Any]) -> str:
         """Return the file's name: that of the report."""
@@ -81,8 +89,6 @@ class ParquetRenderer(DownloadRenderer):
     format = "parquet"
 
     def stream(self, rows: QuerySet[Any]) -> ByteStream:
-        from reports.exports.parquet import stream_parquet
-
         return stream_parquet(rows)
 
 

@@ -14,7 +14,7 @@ from django.db import DataError, InterfaceError, OperationalError
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions, status
 
-from reports.errors import ParamsError, QueryError, QueryTimeout, TooManyRows
+from reports.errors import ExportError, ParamsError, QueryError, QueryTimeout, TooManyRows
 
 # Seconds after which a client may try again.
 RETRY_AFTER = 30
@@ -47,6 +47,13 @@ class TooLarge(exceptions.APIException):
     default_code = "too_large"
 
 
+class Unfit(exceptions.APIException):
+    """The rows have a value that the format cannot hold: 422."""
+
+    status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
+    default_code = "unfit"
+
+
 def api_exception(error: Exception, *, asked: bool) -> exceptions.APIException | None:
     """Return the exception that the API answers with; None for an error that is the server's own.
 
@@ -54,8 +61,8 @@ def api_exception(error: Exception, *, asked: bool) -> exceptions.APIException |
     """
     if isinstance(error, ParamsError):
         return exceptions.ValidationError(params_detail(error))
-    if isinstance(error, TooManyRows):
-        return TooLarge(str(error))
+    if isinstance(error, ExportError):  # says the report, the column and what to do, and no value
+        return TooLarge(str(error)) if isinstance(error, TooManyRows) else Unfit(str(error))
     if isinstance(error, QueryTimeout):
         return TimedOut()
     if isinstance(error, QueryError):
@@ -66,12 +73,16 @@ def api_exception(error: Exception, *, asked: bool) -> exceptions.APIException |
 
 
 def _of_query(error: QueryError, asked: bool) -> exceptions.APIException | None:
-    # Without an SQLSTATE it is the driver's: it refused a value, or the connection was lost.
-    is_data = (error.sqlstate or "").startswith(_DATA) or isinstance(error.__cause__, DataError | psycopg.DataError)
-    if is_data and asked:
-        return exceptions.ValidationError({"detail": [_("The report cannot be computed with these values.")]})
-    is_passing = not is_data and (error.sqlstate is None or error.sqlstate.startswith(_PASSING))
+    if is_of_a_value(error):
+        detail = {"detail": [_("The report cannot be computed with these values.")]}
+        return exceptions.ValidationError(detail) if asked else None
+    is_passing = error.sqlstate is None or error.sqlstate.startswith(_PASSING)
     return Unavailable() if is_passing else None
+
+
+def is_of_a_value(error: QueryError) -> bool:
+    """Return whether PostgreSQL or the driver refused a value. Without an SQLSTATE the connection may be lost, too."""
+    return (error.sqlstate or "").startswith(_DATA) or isinstance(error.__cause__, DataError | psycopg.DataError)
 
 
 def params_detail(error: ParamsError) -> dict[str, list[str]]:
@@ -89,7 +100,8 @@ def _allowed(error: ParamsError, name: str) -> str:
 
 
 def _masked(error: DjangoValidationError) -> str:
+    """Return the message without the value that was refused. A plural form is known only with its number."""
     params: Any = error.params
-    if params:
-        return str(error.message) % {**params, **{key: _("This") for key in ("value", "pk") if key in params}}
-    return str(error.message)
+    if not params:
+        return str(error.message)
+    return str(error.message % {**params, **{key: _("This") for key in ("value", "pk") if key in params}})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django import forms
@@ -16,8 +17,11 @@ from reports import Rows
 from reports.errors import ParamsError, listed, near
 from reports.rest_framework.errors import params_detail
 
-# Widgets whose value is in several keys, which begin with the field's name.
-_PARTED = (forms.MultiWidget, forms.SelectDateWidget, SplitArrayWidget)
+# Fields of filters whose value may be a number, or two of a range.
+_NUMBERS = (forms.IntegerField, forms.MultiValueField)
+# More digits than a parameter may have.
+_EXPONENT = re.compile(r"[eE][-+]?0*[1-9]\d{3}")
+_MANY = 20
 _SEVERAL = (forms.SelectMultiple, forms.CheckboxSelectMultiple, forms.MultipleHiddenInput)
 
 
@@ -28,55 +32,91 @@ def check_query(view: Any) -> None:
         ValidationError: 400 with every such key; names the nearest known one.
     """
     sent = view.request.query_params
-    plain = view.report_class.get_form_class().base_fields
-    known = [*plain, *api_keys(view), *view.extra_query_keys]
+    form_class = view.report_class.get_form_class()
+    known = {*_by_key(form_class.base_fields, form_class.prefix), *api_keys(view), *view.extra_query_keys}
     # A form takes longer to make than all the rest, and few requests need it here.
     repeated = [key for key, values in sent.lists() if len(values) > 1]
     unknown = [key for key in sent if key not in known] if view.strict_query else []
-    if not repeated and not unknown:
+    if not (repeated or unknown or any(_EXPONENT.search(value) for _, values in sent.lists() for value in values)):
         return
     form = view.get_report().form()
-    errors = {
-        key: ["Give this parameter once."]
-        for key in repeated
-        if key in form.fields and not takes_several(form.fields[key])
-    }
+    fields = _by_key(form.fields, form.prefix)
+    once = [key for key in repeated if key in fields and not takes_several(fields[key])]
+    errors = {key: ["Give this parameter once."] for key in once}
     if unknown:
-        errors |= _unknown(unknown, [*known, *_form_keys(form)], {**form.fields, **filter_fields(view)})
+        errors |= _unknown(unknown, {*known, *fields, *filter_fields(view)})
+    errors |= _too_long(view)
     if errors:
-        raise ValidationError({**_wrong_params(view), **errors})
+        raise ValidationError({**wrong_values(view), **errors})
 
 
-def _wrong_params(view: Any) -> dict[str, list[str]]:
+def _by_key(fields: Mapping[str, forms.Field], prefix: str | None = None) -> dict[str, forms.Field]:
+    """Return the fields of a form by each key of the query string that their widgets read."""
+    return {
+        key: field
+        for name, field in fields.items()
+        for key in _widget_keys(field.widget, f"{prefix}-{name}" if prefix else name)
+    }
+
+
+def _widget_keys(widget: forms.Widget, key: str) -> list[str]:
+    if isinstance(widget, SplitArrayWidget):
+        return [f"{key}_{index}" for index in range(widget.size)]
+    if isinstance(widget, forms.MultiWidget):
+        suffixes: list[str] = widget.widgets_names  # type: ignore[attr-defined]
+        return [f"{key}{suffix}" for suffix in suffixes]
+    if isinstance(widget, forms.SelectDateWidget):
+        return [field % key for field in (widget.year_field, widget.month_field, widget.day_field)]
+    return [key]
+
+
+def wrong_values(view: Any) -> dict[str, Any]:
+    """Return what the report's form and the filters refuse, by key."""
+    errors: dict[str, Any] = {}
     try:
         view.get_queryset()
     except ParamsError as error:
-        return params_detail(error)
-    return {}
+        errors |= params_detail(error)
+    for backend in view.filter_backends:
+        make = getattr(backend(), "get_filterset", None)
+        filterset = make(view.request, _rows(view), view) if make else None
+        if filterset is not None and not filterset.is_valid():
+            errors |= {key: value for key, value in filterset.errors.items() if key not in errors}
+    return errors
 
 
-def _unknown(keys: Iterable[str], known: Iterable[str], fields: dict[str, forms.Field]) -> dict[str, list[str]]:
-    names = {*known, *fields}
+def _too_long(view: Any) -> dict[str, list[str]]:
+    """Return the filters of numbers that Django would take seconds or hours to make an integer of: 1e1000000."""
+    keys = [key for key, values in view.request.query_params.lists() if any(map(_EXPONENT.search, values))]
+    fields = filter_fields(view) if keys else {}
+    return {key: ["Enter a number of fewer digits."] for key in keys if isinstance(fields.get(key), _NUMBERS)}
+
+
+def _unknown(keys: Iterable[str], known: set[str]) -> dict[str, list[str]]:
+    found = [key for key in keys if key not in known]
+    # Nobody reads the names a thousand times.
     return {
-        key: [f"No such key (there are: {listed(names)}).{near(key, names)}"]
-        for key in keys
-        if not _is_known(key, names, fields)
+        key: [f"No such key (there are: {listed(known)}).{near(key, known)}" if at < _MANY else "No such key."]
+        for at, key in enumerate(found)
     }
 
 
 def filter_fields(view: Any) -> dict[str, forms.Field]:
     """Return the form fields of the view's filter sets, by the key of the query string."""
     fields: dict[str, forms.Field] = {}
-    try:
-        rows = view.get_queryset()
-    except ParamsError:  # told by who asks for the rows
-        rows = Rows(view.report_class.get_row_model())
     for backend in view.filter_backends:
         make = getattr(backend(), "get_filterset_class", None)
-        filterset = make(view, rows) if make else None
+        filterset = make(view, _rows(view)) if make else None
         if filterset is not None:
-            fields |= {name: one.field for name, one in filterset.base_filters.items()}
+            fields |= _by_key({name: one.field for name, one in filterset.base_filters.items()})
     return fields
+
+
+def _rows(view: Any) -> Any:
+    try:
+        return view.get_queryset()
+    except ParamsError:  # told by who asks for the rows
+        return Rows(view.report_class.get_row_model()).none()
 
 
 def operation_keys(sources: Iterable[Any], view: Any) -> Iterator[str]:
@@ -87,10 +127,6 @@ def operation_keys(sources: Iterable[Any], view: Any) -> Iterator[str]:
             yield parameter["name"]
 
 
-def _form_keys(form: forms.Form) -> Iterator[str]:
-    return (form.add_prefix(name) for name in form.fields)
-
-
 def api_keys(view: Any) -> Iterator[str]:
     """Yield the keys of the filter backends that document theirs, of the paging, the format and the version."""
     paginator = [view.paginator] if view.paginator is not None else []
@@ -99,12 +135,6 @@ def api_keys(view: Any) -> Iterator[str]:
     version = getattr(view.request.versioning_scheme, "version_param", None)
     if version:
         yield version
-
-
-def _is_known(key: str, known: Iterable[str], fields: dict[str, forms.Field]) -> bool:
-    if key in known:
-        return True
-    return any(isinstance(field.widget, _PARTED) and key.startswith(f"{name}_") for name, field in fields.items())
 
 
 def takes_several(field: forms.Field) -> bool:

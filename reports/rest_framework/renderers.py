@@ -9,7 +9,7 @@ from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 
 from reports.rest_framework.browsable import ReportBrowsableAPIRenderer
 from reports.rest_framework.downloads import installed
-from reports.rest_framework.json_rows import ReportJSONRenderer
+from reports.rest_framework.json_renderer import ReportJSONRenderer
 
 _OURS: dict[type[Any], type[Any]] = {
     JSONRenderer: ReportJSONRenderer,

@@ -32,6 +32,12 @@ class PrimitiveField(serializers.CharField):
         return value if self._convert is None else self._convert(value)
 
 
+class NaiveDateTimeSerializerField(serializers.DateTimeField):
+    """A date and time without a zone, which stays without one."""
+
+    timezone = None
+
+
 class _OfColumn:
     """A field whose value is under the column's name in a dict, and under the field's in an instance."""
 
@@ -93,16 +99,21 @@ def _field(field: models.Field[Any, Any], unit: str | None) -> serializers.Field
 def _made_field(field: models.Field[Any, Any], options: dict[str, Any]) -> serializers.Field[Any, Any, Any, Any]:
     if isinstance(field, ArrayField):
         return serializers.ListField(child=_made_field(field.base_field, {}), **options)
-    try:
-        kind: Any = _FIELDS[field]
-    except KeyError:
-        kind, options = PrimitiveField, {**options, "field": field}
+    kind = _kind(field)
+    if kind is PrimitiveField:
+        options = {**options, "field": field}
+    elif issubclass(kind, serializers.DecimalField):
+        digits, places = (None, None) if has_any_digits(field) else (field.max_digits, field.decimal_places)  # type: ignore[attr-defined]
+        options = {**options, "max_digits": digits, "decimal_places": places}
     if "attname" in options:
         kind = type(kind.__name__, (_OfColumn, kind), {})
-    if issubclass(kind, serializers.DecimalField):
-        digits, places = (None, None) if has_any_digits(field) else (field.max_digits, field.decimal_places)  # type: ignore[attr-defined]
-        options |= {"max_digits": digits, "decimal_places": places}
     made: serializers.Field[Any, Any, Any, Any] = kind(**options)
-    if isinstance(field, NaiveDateTimeField):
-        made.timezone = None  # a time without a zone stays without one
     return made
+
+
+def _kind(field: models.Field[Any, Any]) -> Any:
+    """Return the class of the serializer's field of one value."""
+    if isinstance(field, NaiveDateTimeField):
+        return NaiveDateTimeSerializerField
+    kind = _FIELDS[field]
+    return PrimitiveField if kind is serializers.ModelField else kind  # DRF's word for "none of mine"

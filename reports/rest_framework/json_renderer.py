@@ -1,4 +1,4 @@
-"""Rows whose JSON PostgreSQL has built, and the renderer that sends them as they are."""
+"""Rows that are JSON texts already, and the renderer that sends them as they are."""
 
 from __future__ import annotations
 
