@@ -27,13 +27,8 @@ class _Counting:
     template: str | None
     without_numbers = "rest_framework/pagination/previous_and_next.html"
 
-    def schema_for(self, view: Any, schema: dict[str, Any]) -> dict[str, Any]:
-        """Return the schema of a page of a view: with ``count = "none"`` the number may be null."""
-        self.mode = count_mode(view)
-        return self.get_paginated_response_schema(schema)
-
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        """Return the schema of a page; see DRF. Without a view the number is taken for counted."""
+        """Return the schema of a page; see DRF. With ``mode`` "none" the number may be null."""
         found: dict[str, Any] = super().get_paginated_response_schema(schema)  # type: ignore[misc]  # DRF's class is beside
         if self.mode == "none":
             found["properties"]["count"]["nullable"] = True
@@ -51,9 +46,22 @@ class _Counting:
     def _bounds(self) -> dict[str | None, dict[str, int]]:
         raise NotImplementedError
 
-    def _html(self, *, counted: bool) -> str:
-        template = self.template if counted else self.without_numbers
-        return loader.get_template(str(template)).render(self.get_html_context())  # type: ignore[attr-defined]
+    @property
+    def known_count(self) -> int | None:
+        """The number of rows, None where it is unknown."""
+        raise NotImplementedError
+
+    def get_html_context(self) -> dict[str, Any]:
+        """Return what the page controls show: the numbers of pages where the rows are counted."""
+        if self.known_count is None:
+            return {"previous_url": self.get_previous_link(), "next_url": self.get_next_link()}  # type: ignore[attr-defined]
+        found: dict[str, Any] = super().get_html_context()  # type: ignore[misc]
+        return found
+
+    def to_html(self) -> str:
+        """Return the page controls of the browsable API."""
+        template = self.without_numbers if self.known_count is None else self.template
+        return loader.get_template(str(template)).render(self.get_html_context())
 
 
 class ReportPagination(_Counting, PageNumberPagination):
@@ -107,15 +115,10 @@ class ReportPagination(_Counting, PageNumberPagination):
             raise NotFound(self.invalid_page_message)
         return number
 
-    def get_html_context(self) -> dict[str, Any]:
-        """Return what the page controls show: the numbers of pages where the rows are counted."""
-        if self.page.paginator.count is None:
-            return {"previous_url": self.get_previous_link(), "next_url": self.get_next_link()}
-        return super().get_html_context()  # type: ignore[no-any-return]
-
-    def to_html(self) -> str:
-        """Return the page controls of the browsable API."""
-        return self._html(counted=self.page.paginator.count is not None)
+    @property
+    def known_count(self) -> int | None:
+        found: int | None = self.page.paginator.count
+        return found
 
     def _bounds(self) -> dict[str | None, dict[str, int]]:
         sizes = {"minimum": 1, "maximum": self.max_page_size, "default": self.page_size}
@@ -164,15 +167,10 @@ class ReportLimitOffsetPagination(_Counting, LimitOffsetPagination):
         finally:
             self.count = known
 
-    def get_html_context(self) -> dict[str, Any]:
-        """Return what the page controls show: the numbers of pages where the rows are counted."""
-        if self.count is None:
-            return {"previous_url": self.get_previous_link(), "next_url": self.get_next_link()}
-        return super().get_html_context()  # type: ignore[no-any-return]
-
-    def to_html(self) -> str:
-        """Return the page controls of the browsable API."""
-        return self._html(counted=self.count is not None)
+    @property
+    def known_count(self) -> int | None:
+        found: int | None = self.count
+        return found
 
     def _bounds(self) -> dict[str | None, dict[str, int]]:
         limits = {"minimum": 1, "maximum": self.max_limit, "default": self.default_limit}

@@ -17,7 +17,7 @@ from reports.rest_framework.json_renderer import ReportJSONRenderer, RowsJSON
 from reports.rest_framework.serializers import json_form
 
 # A page of at most so many rows is made of dicts, by a simpler statement: 25 rows take 0.7 ms in place of 0.9.
-FEW = 200
+_FEW = 200
 
 
 def read_page(view: Any, rows: QuerySet[Any]) -> QuerySet[Any]:
@@ -51,7 +51,7 @@ def _takes_built(view: Any, rows: QuerySet[Any]) -> bool:
         and isinstance(renderer, ReportJSONRenderer)
         and not renderer.ensure_ascii
         and not isinstance(view.paginator, CursorPagination)  # it looks into the rows
-        and _page_size(view) > FEW
+        and _page_size(view) > _FEW
         and json_form() is not None
     )
 
