@@ -54,7 +54,14 @@ LANGUAGE_CODE = "en-gb"
 LOGIN_REDIRECT_URL = "/api/"
 
 REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
-SPECTACULAR_SETTINGS = {"TITLE": "Reports of the example project", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Reports of the example project",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    # By default everybody may read the schema, with every report in it. Here each user sees what they may run.
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "SERVE_PUBLIC": False,
+}
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [FOLDER / "static"]

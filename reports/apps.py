@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from importlib.util import find_spec
 from typing import Any
 
 from django.apps import AppConfig, apps
+from django.conf import settings
 from django.core import checks
 from django.db.backends.signals import connection_created
+from django.urls import get_resolver
 
 from reports import guard, row_models
 from reports.checks import check_database, check_reports
@@ -26,7 +30,7 @@ class ReportsConfig(AppConfig):
         autodiscover()
         checks.register(check_reports)
         checks.register(check_database, checks.Tags.database)
-        if apps.is_installed("rest_framework"):
+        if find_spec("rest_framework"):
             checks.register(_check_views, checks.Tags.urls)
 
     def get_model(self, model_name: str, require_ready: bool = True) -> Any:
@@ -35,7 +39,21 @@ class ReportsConfig(AppConfig):
         return found or super().get_model(model_name, require_ready)
 
 
+def _has_views() -> bool:
+    """Return whether the project has views of Django REST Framework, which may not be one of its apps."""
+    if apps.is_installed("rest_framework"):
+        return True
+    try:
+        if getattr(settings, "ROOT_URLCONF", None):
+            get_resolver().url_patterns  # noqa: B018 - imports the views
+    except Exception:  # noqa: BLE001 - a project's modules are imported here, and they may raise anything
+        return False
+    return "rest_framework.views" in sys.modules
+
+
 def _check_views(app_configs: Any = None, **kwargs: Any) -> list[checks.CheckMessage]:
+    if not _has_views():
+        return []
     from reports.rest_framework.checks import check_views  # takes time, and no command but check needs it
 
     return check_views(app_configs, **kwargs)

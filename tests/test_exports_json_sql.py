@@ -22,7 +22,7 @@ from reports.exports.json_rows import is_built_in_database, json_rows
 from reports.exports.json_sql import json_expression, json_select
 from reports.exports.json_times import moment, zone_name
 from reports.exports.literals import literal
-from reports.exports.primitives import JSONForm
+from reports.exports.primitives import JSONForm, primitive_rows
 from reports.header import Column
 from tests.exporting import rows_of
 from tests.models import Figure
@@ -74,7 +74,11 @@ def test_fields_whose_values_are_not_known_have_none(field: Any):
     ("kind", "sql"),
     [
         ("boolean", "c0::boolean::text"),
-        ("text", "to_json(c0)::text"),
+        (
+            "text",
+            "CASE pg_typeof(c0) WHEN 'text'::regtype THEN to_json(c0)::text WHEN 'character varying'::regtype THEN"
+            " to_json(c0)::text ELSE CASE WHEN num_nulls(c0) = 0 THEN to_json(concat(c0))::text END END",
+        ),
         ("date", "to_json(c0::date)::text"),
         ("jsonb", "c0::jsonb::text"),
         ("bigint[]", "to_json(c0::bigint[])::text"),
@@ -82,7 +86,9 @@ def test_fields_whose_values_are_not_known_have_none(field: Any):
         ("real", "CASE WHEN abs(c0::real) < 'Infinity' THEN c0::real::text END"),
         (
             "integer",
-            "CASE WHEN pg_typeof(c0) = 'numeric'::regtype THEN trunc(c0::numeric)::text ELSE c0::bigint::text END",
+            "CASE pg_typeof(c0) WHEN 'integer'::regtype THEN c0::text WHEN 'bigint'::regtype THEN c0::text"
+            " WHEN 'boolean'::regtype THEN c0::text::boolean::integer::text"
+            " ELSE CASE WHEN abs(c0::text::numeric) < 'Infinity' THEN trunc(c0::text::numeric)::text END END",
         ),
     ],
 )
@@ -135,14 +141,13 @@ SQL = "SELECT 1 AS id, 1.005 AS a, timestamptz '2026-07-01 12:00+00' AS b, 'x' A
 
 @pytest.mark.django_db
 def test_the_whole_statement():
-    rows = rows_of("SELECT 1 AS id, 'x' AS c", id="integer", c="text")
+    rows = rows_of("SELECT true AS id, '1'::jsonb AS c", id="boolean", c="jsonb")
     found = compiled(rows.order_by("id")[:5], labels=False)
 
     assert found.sql is not None
     assert json_select(found, JSONForm()) == (
-        """SELECT concat(E'{"id":', coalesce(CASE WHEN pg_typeof(c0) = 'numeric'::regtype THEN"""
-        """ trunc(c0::numeric)::text ELSE c0::bigint::text END, 'null'),"""
-        """ E',"c":', coalesce(to_json(c1)::text, 'null'), '}')"""
+        """SELECT concat(E'{"id":', coalesce(c0::boolean::text, 'null'),"""
+        """ E',"c":', coalesce(c1::jsonb::text, 'null'), '}')"""
         f""" FROM (SELECT c0, c1 FROM ({found.sql}\n) AS export (c0, c1) OFFSET 0) AS texts"""
     )
 
@@ -252,6 +257,55 @@ def test_an_integer_under_a_declared_numeric():
     rows = rows_of("SELECT 1 AS id, 7 AS a, 2.9 AS b", id="integer", a="numeric(8,2)", b="integer")
 
     assert [json.loads(text) for text in json_rows(rows)] == [{"id": 1, "a": "7.00", "b": 2}]
+
+
+NUMBERS = ["7::oid", "4294967295::oid", "true", "false", "7::smallint", "1.5::numeric", "-1.5::float8", "'12'::text"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("sql", [*NUMBERS, "1e20::numeric", "NULL", "NULL::boolean"])
+@pytest.mark.parametrize("kind", ["bigint", "integer", "oid"])
+@pytest.mark.parametrize("form", [JSONForm(), JSONForm(bigints="string")])
+def test_any_type_under_a_declared_integer_is_an_integer(sql: str, kind: str, form: JSONForm):
+    rows = rows_of(f"SELECT 1 AS id, {sql} AS a", id="integer", a=kind)
+    (row,) = primitive_rows([dict(row) for row in rows], {"a": field_of(kind)}, form)
+
+    (text,) = json_rows(rows, form)
+
+    assert json.loads(text)["a"] == row["a"]
+    assert type(json.loads(text)["a"]) is type(row["a"])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("sql", ["'NaN'::numeric", "'Infinity'::numeric", "'-Infinity'::float8", "'NaN'::real"])
+def test_what_is_no_number_is_null_under_a_declared_integer(sql: str):
+    def refused(word: str) -> None:
+        raise AssertionError(word)
+
+    (text,) = json_rows(rows_of(f"SELECT 1 AS id, {sql} AS a", id="integer", a="bigint"))
+
+    assert json.loads(text, parse_constant=refused) == {"id": 1, "a": None}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "sql", ["1.50::numeric", "7", "'a  '::char(3)", "'[1]'::jsonb", "uuid '%s'" % ("a" * 32), "NULL"]
+)
+def test_any_type_under_a_declared_text_is_a_text(sql: str):
+    rows = rows_of(f"SELECT 1 AS id, {sql} AS a", id="integer", a="text")
+    (row,) = primitive_rows([dict(row) for row in rows], {"a": field_of("text")}, JSONForm())
+
+    (text,) = json_rows(rows)
+
+    assert json.loads(text)["a"] == row["a"]
+    assert isinstance(row["a"], str) or sql == "NULL"
+
+
+@pytest.mark.django_db
+def test_a_row_of_nulls_under_a_declared_text_is_a_text():
+    (text,) = json_rows(rows_of("SELECT 1 AS id, ROW(NULL, NULL) AS a", id="integer", a="text"))
+
+    assert json.loads(text)["a"] == "(,)"
 
 
 def test_without_time_zones_moments_have_no_form(settings: Any):

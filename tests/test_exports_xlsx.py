@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import io
 import re
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from zoneinfo import ZoneInfo
 import openpyxl
 import pytest
 from asgiref.sync import async_to_sync
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import BooleanField, F, IntegerField, Value
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, Client
@@ -519,6 +521,15 @@ def test_cancelled_task_stops_the_backend_while_the_file_is_built(name: str, set
     async_to_sync(read)()
 
     assert all_ended()
+
+
+def test_without_xlsxwriter(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "xlsxwriter", None)
+
+    for call in (stream_xlsx, xlsx_response):
+        with pytest.raises(ImproperlyConfigured) as caught:
+            call(numbers(1))
+        assert caught.value.args == ("XLSX needs XlsxWriter: pip install django-sql-reports[xlsx]",)
 
 
 def test_export_timeout_ends_the_build(settings: Any):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from html.parser import HTMLParser
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from django import forms
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import QueryDict
+from django.utils.translation import override
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import permissions, renderers, serializers, viewsets
 from rest_framework.exceptions import ValidationError
@@ -21,6 +23,7 @@ from rest_framework.test import APIRequestFactory, force_authenticate
 from reports import Report
 from reports.rest_framework.browsable import ReportBrowsableAPIRenderer
 from reports.rest_framework.cursor_pagination import ReportCursorPagination
+from reports.rest_framework.descriptions import description_of
 from reports.rest_framework.errors import TimedOut, Unavailable
 from reports.rest_framework.pagination import ReportLimitOffsetPagination, ReportPagination
 from reports.rest_framework.viewsets import ReportViewSet
@@ -262,6 +265,36 @@ def test_every_input_has_a_label_and_its_messages_are_tied_to_it():
     assert "aria-invalid" not in page.named("search")[0]
 
 
+class Dated(Sample):
+    class Params(forms.Form):
+        since = forms.DateField(required=False)
+        own = forms.DateField(required=False, input_formats=["%d.%m.%Y"])
+        styled = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "month"}))
+        preset = forms.DateField(required=False, initial=datetime.date(2026, 1, 31))
+        at = forms.DateTimeField(required=False)
+
+    def get_context(self) -> dict[str, object]:
+        return {"least": None, "labels": None}
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_dates_have_the_calendar_of_the_browser(language: str):
+    class View(SampleViewSet):
+        report_class = Dated
+
+    def types(query: str, status: int = 200) -> list[tuple[str | None, str | None]]:
+        with override(language):
+            page = shown(View, query, status=status)
+        return [(page.named(name)[0]["type"], page.named(name)[0].get("value")) for name in Dated.Params.base_fields]
+
+    free = [("text", None), ("month", None), ("date", "2026-01-31"), ("text", None)]
+    assert types("") == [("date", None), *free]
+    assert types("since=2026-02-28") == [("date", "2026-02-28"), *free]
+    assert types("since=2026-02-30", 400) == [("text", "2026-02-30"), *free]
+    assert types("since=<b>", 400) == [("text", "<b>"), *free]
+    assert shown(View).named("at")[0]["placeholder"] == "2026-01-31 14:30"
+
+
 # What went wrong.
 
 
@@ -272,7 +305,7 @@ def test_refused_values_stand_in_the_form_with_their_messages():
     assert (controls["least"], controls["search"], controls["ordering"]) == ("much", "b", "-revenue")
     for text in ("Enter a number. Allowed: a number.", "This is not one of the available choices. Allowed: a, b, c."):
         assert page.text.count(text) == 2  # beside the field, and in the JSON below
-    assert page.text.count("Enter a number.") == 3  # the filter's
+    assert page.text.count("Enter a number.") == 4  # two of them the filter's
     assert not page.cells
 
 
@@ -567,11 +600,17 @@ def test_rows_without_pages():
 # What is not ours.
 
 
-def test_page_of_one_row_is_as_in_drf():
+def test_page_of_one_row_has_its_table_and_no_form():
     page = shown(pk="3")
 
     assert not page.has_form
-    assert not table(page)
+    assert table(page) == [
+        ["id", "store id", "month", "revenue EUR", "orders", "Its label", "seen at"],
+        ["3", "1", "2026-01-03", "30.00", "3", "a", "–"],
+    ]
+    assert "All rows as" not in page.text
+    assert not table(shown(pk="99", status=404))
+    assert not table(Page(ask(pk="3", method="options").content.decode()))
     assert '"month": "2026-01-03"' in page.text
 
 
@@ -616,7 +655,20 @@ def test_description_is_the_views_else_the_reports():
         report_class = Sample
 
     assert "Figures that can be filtered." in shown().text
-    assert "Figures with every kind of parameter." in shown(View).text
+    assert f"<p>{description_of(Sample)}</p>".encode() in ask(View).content
+
+
+def test_description_is_not_shown_where_nothing_was_checked():
+    class View(ReportViewSet):
+        report_class = type("Hidden", (Choosy,), {"__doc__": "A secret title."})
+
+    description = description_of(View.report_class).encode()
+    assert description in ask(View, user=User(is_staff=True)).content
+    for query, status in (("", 403), ("format=nothing", 404)):
+        response = ask(View, query)
+        assert response.status_code == status
+        assert description not in response.content
+        assert b"A secret title." not in response.content
 
 
 # Hostile values.

@@ -6,13 +6,18 @@ from types import SimpleNamespace
 import pytest
 from django import forms
 from django.contrib.auth.models import AnonymousUser, Permission, User
+from django.db import OperationalError
 from django.urls import include, path, reverse
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.permissions import DjangoModelPermissions
 from rest_framework.test import APIClient
+from rest_framework.versioning import AcceptHeaderVersioning
 
+from example_project import settings as example
 from example_project.helpdesk.models import Department
 from example_project.helpdesk.reports import DepartmentTickets
 from reports import Report, registry
-from reports.rest_framework.catalogue import viewset_for
+from reports.rest_framework.catalogue import CatalogueViewSet, NoReport, viewset_for
 from reports.rest_framework.descriptions import describe
 from tests.reports import Figures, Undeclared
 
@@ -82,7 +87,7 @@ def test_list_describes_a_report(client, staff):
 
 def parameter(name, **other):
     plain = dict.fromkeys(("format", "default", "choices", "choices_from"))
-    words = {"type": "string", "list": False, "required": False, "label": "", "help_text": ""}
+    words = {"type": "string", "list": False, "required": False, "label": None, "help_text": ""}
     return {"name": name, **plain, **words, **other}
 
 
@@ -221,6 +226,81 @@ def test_a_report_that_the_user_may_not_run_looks_as_if_it_were_not_there(client
     assert b"ecret" not in content
 
 
+class Broken(BaseAuthentication):
+    """A database that does not answer."""
+
+    def authenticate(self, request):
+        raise OperationalError("no connection")
+
+
+def pages(client, method="get", **options):
+    """Return what a browser gets of a report that it may not see, and of one that there is not."""
+    options["headers"] = {"accept": "text/html", **options.get("headers", {})}
+    seen = set()
+    for key in ("", "1/"):
+        found = [getattr(client, method)(f"/api/reports/tests.{name}/{key}", **options) for name in NAMES]
+        answers = {(one.status_code, one.headers["content-type"], one.content) for one in found}
+        assert len(answers) == 1
+        ((status, kind, content),) = answers
+        assert kind == "application/json"
+        assert b"ecret" not in content
+        seen.add(status)
+    (status,) = seen
+    return status
+
+
+@pytest.mark.parametrize("method", ["get", "post", "options"])
+def test_errors_before_the_permission_tell_nothing(client, staff, registered, monkeypatch, method):
+    registered(Secret)
+    view = viewset_for(Secret)
+
+    assert pages(client, method, headers={"authorization": "Basic xx"}) == 403
+    assert pages(client, method, query_params={"format": "nothing"}) == 404
+    for one in (view, NoReport):
+        monkeypatch.setattr(one, "versioning_class", type("V", (AcceptHeaderVersioning,), {"allowed_versions": ["1"]}))
+    assert pages(client, method, headers={"accept": "text/html;version=9"}) == 406
+    for one in (view, NoReport):
+        monkeypatch.setattr(one, "authentication_classes", [Broken])
+        monkeypatch.setattr(one, "versioning_class", None)
+    assert pages(client, method) == 503
+
+
+def test_a_missing_csrf_token_tells_nothing(staff, registered, settings):
+    registered(Secret)
+    settings.MIDDLEWARE, settings.SESSION_ENGINE = example.MIDDLEWARE, "django.contrib.sessions.backends.signed_cookies"
+    client = APIClient(enforce_csrf_checks=True)
+    client.force_login(staff)
+
+    assert pages(client, "post") == 403
+
+
+def test_a_report_has_pages_for_who_may_run_it(client, staff):
+    client.force_authenticate(staff)
+
+    shown = client.get(TICKETS, headers={"accept": "text/html"})
+    missing = client.get(f"{TICKETS}1/", headers={"accept": "text/html"})
+
+    assert (shown.status_code, missing.status_code) == (200, 404)
+    assert all(b"<title>Department Tickets" in one.content for one in (shown, missing))
+
+
+def test_options_say_what_the_report_is(client, staff):
+    client.force_authenticate(staff)
+
+    assert client.options(TICKETS).json()["description"] == (
+        "Open and closed tickets and mean resolution time. One row per department, also those with no ticket."
+    )
+    assert b"<p>Open and closed tickets and mean" in client.get(TICKETS, headers={"accept": "text/html"}).content
+
+
+def test_permissions_by_model_ask_no_model_of_the_list(client, staff, monkeypatch):
+    monkeypatch.setattr(CatalogueViewSet, "permission_classes", [DjangoModelPermissions])
+
+    assert client.get(LIST).status_code == 403
+    client.force_authenticate(staff)
+    assert client.get(LIST).status_code == 200
+
+
 def test_a_report_that_the_user_may_run_is_there(client, staff, registered):
     registered(Secret)
     staff.user_permissions.add(Permission.objects.get(codename="view_user"))
@@ -272,4 +352,24 @@ def test_description_of_a_report_without_words(tmp_path, settings):
 
     found = SimpleNamespace(**describe(bare, "http://testserver/"))
 
-    assert (found.title, found.description, found.parameters, found.columns) == ("tests.bare", "tests.bare", [], None)
+    assert (found.title, found.description, found.parameters, found.columns) == ("tests.bare", None, [], None)
+
+
+def test_description_says_no_title_again(tmp_path, settings):
+    (tmp_path / "bare.sql").write_text("SELECT 1 AS id")
+    settings.REPORTS = {"TEMPLATE_DIRS": [tmp_path]}
+
+    def found(doc):
+        report = type("Bare", (Report,), {"template": "bare.sql", "name": "tests.bare", "__doc__": doc})
+        return describe(report, "http://testserver/")
+
+    one, more = (
+        found("All loans."),
+        found("""All loans.
+
+        With their fines,
+        and books.
+        """),
+    )
+    assert (one["title"], one["description"]) == ("All loans.", None)
+    assert (more["title"], more["description"]) == ("All loans.", "With their fines,\nand books.")

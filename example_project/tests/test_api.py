@@ -9,9 +9,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.urls import reverse
+from django.utils.module_loading import import_string
 
 from example_project import settings as example
 from example_project.helpdesk.loading import DEMO_PASSWORD
+from example_project.shop.reports import ProductRanks
 from example_project.tests.test_pages import NAMES
 
 OWN = ("department-tickets", "latest-tickets", "employee-loads", "customer-balances")
@@ -143,8 +145,19 @@ def test_a_bad_value_is_a_400_beside_its_field(loaded, client):
     assert '<div id="id_n_error">' in shown.content.decode()
 
 
-def test_schema(client):
+def test_schema_has_what_the_user_may_run(staff, client, monkeypatch):
+    from drf_spectacular.views import SpectacularAPIView  # reads the settings, here those of the example
+
+    said: dict[str, Any] = example.SPECTACULAR_SETTINGS
+    monkeypatch.setattr(SpectacularAPIView, "permission_classes", list(map(import_string, said["SERVE_PERMISSIONS"])))
+    monkeypatch.setattr(SpectacularAPIView, "serve_public", said["SERVE_PUBLIC"])
+    monkeypatch.setattr(ProductRanks, "has_permission", classmethod(lambda cls, user: False))
+    assert client.get("/api/schema/").status_code in (401, 403)
+    client.force_login(staff)
+
     response = client.get("/api/schema/")
 
+    assert b"/api/reports/shop.category_sales/:" in response.content
+    assert b"shop.product_ranks" not in response.content
     assert response.status_code == 200
     assert b"/api/department-tickets/:" in response.content

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from psycopg.postgres import types
 
 from reports.exports.compiled import numbered
+from reports.exports.literals import literal
 
 # Signs and their full-width forms; escapes mean the same to PostgreSQL and to Python, whatever the client's encoding.
 _SIGNS = r"-=+@\uff1d\uff0b\uff0d\uff20"
@@ -78,13 +79,8 @@ def _safe(column: str) -> str:
     text = f'{column} COLLATE "C"'  # a nondeterministic collation knows no patterns
     first = " OR ".join(f"ascii({column}) BETWEEN {low} AND {high}" for low, high in _HARMLESS_FIRST)
     pieces = " AND ".join(f"strpos({text}, {end}) = 0" for end in _ENDS)
-    cell = f"CASE WHEN {text} ~ {_literal(_CELL)} THEN '''' || {column} ELSE {column} END"
+    cell = f"CASE WHEN {text} ~ {literal(_CELL)} THEN '''' || {column} ELSE {column} END"
     return (
         f"CASE WHEN ({first}) AND {pieces} THEN {column}"
-        f""" ELSE regexp_replace(({cell}) COLLATE "C", {_literal(_PIECE)}, {_literal(_PUT)}, 'g') END"""
+        f""" ELSE regexp_replace(({cell}) COLLATE "C", {literal(_PIECE)}, {literal(_PUT)}, 'g') END"""
     )
-
-
-def _literal(text: str) -> str:
-    # E'…' means the same whatever standard_conforming_strings says.
-    return "E'" + text.replace("\\", r"\\").replace("'", "''") + "'"

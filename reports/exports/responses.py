@@ -13,6 +13,7 @@ from django.utils.http import content_disposition_header
 
 from reports.exports.csv import Header, stream_csv
 from reports.exports.streams import ByteStream
+from reports.exports.unread import remember
 from reports.source import report_name
 
 Callback = Callable[[HttpResponseBase], HttpResponseBase | None]
@@ -23,7 +24,8 @@ class StreamResponse(StreamingHttpResponse):
 
     Django renders it like a template's: ``render()`` reads the first bytes before the head is sent, so that a query
     that fails at once is an error of the request, and not half a file. Under ASGI it is awaited, and a client that goes
-    away meanwhile cancels the query. ``on_error`` makes a response of such an error, or raises it.
+    away meanwhile cancels the query. ``on_error`` makes a response of such an error, or raises it. When middleware
+    drops the rendered response, its query ends with the request.
 
     For middleware it is a synchronous one. Under ASGI, where Django would read a synchronous iterator to its end first,
     what middleware made of it is read step by step, in the thread of the database connection.
@@ -64,6 +66,7 @@ class StreamResponse(StreamingHttpResponse):
             self._stream.start()
         except Exception as error:  # noqa: BLE001 - raised again, or made a response
             return self._rendered(self._refused(error))
+        remember(self._stream)
         return self._rendered(self)
 
     async def _render_async(self) -> HttpResponseBase:

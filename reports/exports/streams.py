@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Self, TypeVar
 from asgiref.sync import sync_to_async
 
 from reports.copying import Copy
+from reports.errors import ExportError
 from reports.exports.files import atomic_file, write_whole
 
 # Makes of a COPY's bytes, each part of which ends at a row's end, those that are sent. It yields nothing before it has
@@ -42,16 +43,24 @@ class ByteStream:
         self._state = _State()
         self._parts = _parts(begin, self._state)
         self._first: bytes | None = None
+        self._is_dropped = False
 
     @property
     def rows(self) -> int | None:
         """The number of rows, None until all is read."""
         return self._state.rows
 
+    @property
+    def is_unread(self) -> bool:
+        """Whether the first bytes were read by ``start()`` and by nobody else."""
+        return self._first is not None
+
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> bytes:
+        if self._is_dropped:
+            raise ExportError("the export was given up when its request ended; make it again.")
         first, self._first = self._first, None
         return first or next(self._parts)
 
@@ -77,6 +86,12 @@ class ByteStream:
     def close(self) -> None:
         """Give the rest up; the connection is free afterwards. In the thread that has read."""
         self._parts.close()
+
+    def drop(self) -> None:
+        """Close it, unless all was read, because its request has ended. Who reads on gets an error, not an end."""
+        if self.rows is None:
+            self.close()
+            self._first, self._is_dropped = None, True
 
     def __aiter__(self) -> Self:
         return self

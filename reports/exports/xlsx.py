@@ -28,12 +28,12 @@ from reports.exports.copied_text import text_rows
 from reports.exports.csv import Header
 from reports.exports.responses import StreamResponse, file_name
 from reports.exports.streams import ByteStream, Encode
-from reports.exports.xlsx_book import sheet_name, workbook
+from reports.exports.xlsx_book import sheet_name, workbook, xlsxwriter
 from reports.exports.xlsx_sql import cells_sql, kinds
 
 CONTENT_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _OPTIONS = "FORMAT text, ENCODING 'UTF8'"
-# Of cells: the XML of more is no zip that every reader can open.
+# Of cells, whose XML is larger: XlsxWriter writes no zip of more than 4 GiB.
 _MOST_BYTES = 2**30
 
 
@@ -82,12 +82,13 @@ def stream_xlsx(rows: QuerySet[Any], *, header: Header = "labels") -> XlsxStream
     Raises:
         TypeError: ``rows`` are something else.
         ValueError: There is no such ``header``.
+        ImproperlyConfigured: XlsxWriter is not installed.
         TooManyRows: When read: there are more rows than ``XLSX_ROWS``, or more than 1 GiB of them.
-        ImproperlyConfigured: When read: XlsxWriter is not installed.
         QueryError, QueryTimeout: When read.
     """
     check_rows(rows, "XLSX")
     check_choice("header", header, ("labels", "names", None))
+    xlsxwriter()
     language, zone = translation.get_language(), timezone.get_current_timezone()
     return XlsxStream(_Sheet(rows.all(), header, language, zone, conf.xlsx_rows()))
 

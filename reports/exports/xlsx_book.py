@@ -95,12 +95,8 @@ def workbook(file: BinaryIO, name: str, headings: Sequence[str], formats: Sequen
     Raises:
         ImproperlyConfigured: XlsxWriter is not installed.
     """
-    try:
-        from xlsxwriter import Workbook
-    except ImportError as error:
-        raise ImproperlyConfigured("XLSX needs XlsxWriter: pip install django-sql-reports[xlsx]") from error
     with TemporaryDirectory(prefix="xlsx-") as folder:
-        book = Workbook(file, {"constant_memory": True, "tmpdir": folder})
+        book = xlsxwriter().Workbook(file, {"constant_memory": True, "tmpdir": folder})
         sheet = Sheet(book, name, headings, formats)
         try:
             yield sheet
@@ -108,6 +104,19 @@ def workbook(file: BinaryIO, name: str, headings: Sequence[str], formats: Sequen
             book.close()
         finally:
             sheet.discard()
+
+
+def xlsxwriter() -> Any:
+    """Return the library.
+
+    Raises:
+        ImproperlyConfigured: It is not installed.
+    """
+    try:
+        import xlsxwriter
+    except ImportError as error:
+        raise ImproperlyConfigured("XLSX needs XlsxWriter: pip install django-sql-reports[xlsx]") from error
+    return xlsxwriter
 
 
 def sheet_name(name: str) -> str:

@@ -38,41 +38,37 @@ class ReportBrowsableAPIRenderer(BrowsableAPIRenderer):
     def get_context(
         self, data: Any, accepted_media_type: str | None, renderer_context: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Return what the page shows: Django REST Framework's, and the form, the downloads and the table of a list."""
+        """Return what the page shows: Django REST Framework's, and the form, the downloads and the table of rows.
+
+        Who may not see the rows sees none of it: choices of a form are data too, and a title may be a secret.
+        """
         context: dict[str, Any] = super().get_context(data, accepted_media_type, renderer_context)
         view, request = renderer_context["view"], renderer_context["request"]
-        code = renderer_context["response"].status_code
-        if _is_unavailable(data) or not self._shows_form(view, request, code):
+        if not _is_report(view):
             return context
-        form = self._form(view, data, code)
-        context["query_form"] = form
-        if code == status.HTTP_200_OK:
-            context["downloads"] = downloads(view)
-            context["table"] = row_table(type(view.get_report()), _rows(view, data))
+        code = renderer_context["response"].status_code
+        if _is_unavailable(data) or code in _REFUSED:
+            return {**context, "description": ""}
+        with override_method(view, request, "GET") as asked:
+            action, is_permitted = view.action, self.show_form_for_method(view, "GET", asked, None)
+        if not is_permitted:
+            return {**context, "description": ""}
+        if action == "list":
+            context["query_form"] = self._form(view, data, code)
+            context["downloads"] = downloads(view) if code == status.HTTP_200_OK else []
+        if code == status.HTTP_200_OK and request.method == "GET" and action in ("list", "retrieve"):
+            rows = _rows(view, data) if action == "list" else [data]
+            context["table"] = row_table(type(view.get_report()), rows)
         return context
 
     def get_filter_form(self, data: Any, view: Any, request: Any) -> Any:
         """Return no window of filters for a report: they are in the form."""
         return None if _is_report(view) else super().get_filter_form(data, view, request)
 
-    def get_description(self, view: Any, status_code: int) -> str:
-        """Return what the view says of itself, else the report's title."""
-        if _is_report(view) and status_code not in _REFUSED and not view.get_view_description():
-            return str(type(view.get_report()).get_title())
-        return str(super().get_description(view, status_code))
-
     def get_default_renderer(self, view: Any) -> Any:
         """Return the renderer of what the page shows as the response: never one of downloads."""
         found = super().get_default_renderer(view)
         return JSONRenderer() if isinstance(found, DownloadRenderer) else found
-
-    def _shows_form(self, view: Any, request: Any, code: int) -> bool:
-        """Return whether the page is of a list that the user may see: choices of a form are data too."""
-        if not _is_report(view) or code in _REFUSED:
-            return False
-        with override_method(view, request, "GET") as asked:
-            is_list = view.action == "list"
-            return is_list and bool(self.show_form_for_method(view, "GET", asked, None))
 
     def _form(self, view: Any, data: Any, code: int) -> QueryForm | None:
         try:

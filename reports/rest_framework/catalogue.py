@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
@@ -29,6 +30,8 @@ class CatalogueViewSet(ViewSet):
 
     serializer_class = CatalogueReportSerializer
     schema = ReportSchema()
+    # Permissions by model ask a view for its rows' model, and here is none; see has_permission() of each report.
+    _ignore_model_permissions = True
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Give the reports that the user may run, by name: their parameters, their columns, where they are."""
@@ -38,18 +41,32 @@ class CatalogueViewSet(ViewSet):
         return Response([describe(one, request.build_absolute_uri(f"{one.get_name()}/")) for one in found])
 
 
-class NoReport(ReportViewSet):
-    """What is at a name that no report has: what is at one that the user may not run."""
+class CatalogueReportViewSet(ReportViewSet):
+    """A report in the catalogue, of which nobody learns anything who may not run it.
+
+    An error before the permissions are given, be it of authentication, CSRF, a version, the format or the database, is
+    answered in JSON: a page of the browsable API has a title.
+    """
 
     report_class: Any = None
     permission_classes = _PERMISSIONS
+
+    def handle_exception(self, exc: Exception) -> Response:
+        if not self.is_permitted:
+            request: Any = self.request
+            request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
+        return super().handle_exception(exc)
+
+
+class NoReport(CatalogueReportViewSet):
+    """What is at a name that no report has: what is at one that the user may not run."""
 
 
 def viewset_for(report: type[Report]) -> type[ReportViewSet]:
     """Return the viewset that runs a report in the catalogue, made once."""
     if report not in _made:
-        attributes = {"__module__": __name__, "report_class": report, "permission_classes": _PERMISSIONS}
-        _made[report] = type(f"{report.__name__}ViewSet", (ReportViewSet,), attributes)
+        attributes = {"__module__": __name__, "report_class": report}
+        _made[report] = type(f"{report.__name__}ViewSet", (CatalogueReportViewSet,), attributes)
     return _made[report]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import connections, models, router
 from rest_framework import serializers
+from rest_framework.utils.formatting import markup_description
 
 from reports import Report
 from reports.rest_framework.parameters import Parameter, parameters_of
@@ -30,7 +31,7 @@ class CatalogueParameterSerializer(serializers.Serializer):
     list = serializers.BooleanField()
     required = serializers.BooleanField()
     default = serializers.JSONField(allow_null=True)
-    label = serializers.CharField(allow_blank=True)
+    label = serializers.CharField(allow_null=True)
     help_text = serializers.CharField(allow_blank=True)
     choices = CatalogueChoiceSerializer(many=True, allow_null=True)
     choices_from = serializers.CharField(
@@ -54,7 +55,7 @@ class CatalogueReportSerializer(serializers.Serializer):
 
     name = serializers.CharField()
     title = serializers.CharField()
-    description = serializers.CharField()
+    description = serializers.CharField(allow_null=True, help_text="What the title does not say.")
     url = serializers.URLField()
     parameters = CatalogueParameterSerializer(many=True)
     columns = CatalogueColumnSerializer(many=True, allow_null=True)
@@ -65,7 +66,7 @@ def describe(report: type[Report], url: str) -> dict[str, Any]:
     return {
         "name": report.get_name(),
         "title": report.get_title(),
-        "description": description_of(report),
+        "description": _beyond_title(report),
         "url": url,
         "parameters": [_parameter(one) for one in parameters_of(report)],
         "columns": _columns(report),
@@ -78,6 +79,18 @@ def description_of(report: type[Report]) -> str:
     return report.get_header().doc or cleandoc(own or "") or report.get_title()
 
 
+def view_description(report: type[Report], html: bool) -> str:
+    """Return the description of a report as ``get_view_description()`` of its views gives one."""
+    text = description_of(report)
+    return str(markup_description(text)) if html else text
+
+
+def _beyond_title(report: type[Report]) -> str | None:
+    """Return the description without the title that it begins with; None where it says no more."""
+    first, _, rest = description_of(report).partition("\n")
+    return (rest.strip() or None) if first.strip() == report.get_title().strip() else description_of(report)
+
+
 def _parameter(parameter: Parameter) -> dict[str, Any]:
     value = parameter.schema["items"] if parameter.is_list else parameter.schema
     choices = parameter.choices
@@ -88,7 +101,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
         "list": parameter.is_list,
         "required": parameter.required,
         "default": parameter.default,
-        "label": parameter.label,
+        "label": parameter.label or None,
         "help_text": parameter.help_text,
         "choices": None if choices is None else [{"value": value, "label": label} for value, label in choices],
         "choices_from": parameter.choices_from,

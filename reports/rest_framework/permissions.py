@@ -6,7 +6,6 @@ from typing import Any
 
 from rest_framework.exceptions import NotFound
 from rest_framework.permissions import BasePermission
-from rest_framework.renderers import JSONRenderer
 
 
 class MayRunReport(BasePermission):
@@ -25,8 +24,6 @@ class MayRunReport(BasePermission):
         report = view.report_class
         if report is not None and report.has_permission(request.user):
             return True
-        # A page of the browsable API would show the report's title.
-        request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
         if request.user and request.user.is_authenticated:
             raise NotFound
         return False

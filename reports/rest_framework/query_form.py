@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ from reports.rest_framework.query_keys import api_keys
 POSITIONS = ("page_query_param", "offset_query_param", "cursor_query_param")
 # Widgets of boxes and dots, which Bootstrap's class for inputs would stretch.
 _BOXES = (forms.CheckboxInput, forms.RadioSelect, forms.CheckboxSelectMultiple)
+_TIME_EXAMPLE = "2026-01-31 14:30"
 # The keys of messages that are about no key.
 _WHOLE = (NON_FIELD_ERRORS, "detail", api_settings.NON_FIELD_ERRORS_KEY)
 
@@ -36,10 +38,12 @@ class Input:
     @property
     def html(self) -> SafeString:
         """The field's widget, tied to its help text and messages."""
-        widget = self.bound.field.widget
+        widget = self._widget
         attrs: dict[str, Any] = {}
         if not isinstance(widget, _BOXES):
             attrs["class"] = f"{widget.attrs.get('class', '')} form-control".strip()
+        if type(widget) is forms.DateTimeInput:
+            attrs["placeholder"] = widget.attrs.get("placeholder", _TIME_EXAMPLE)
         if self.described_by and not self.bound.use_fieldset:
             attrs["aria-describedby"] = self.described_by
         if self.errors:
@@ -48,7 +52,21 @@ class Input:
             # A box that is not ticked is not sent, and an absent parameter has its initial value.
             choices = forms.Select(choices=[(True, _("Yes")), (False, _("No"))])
             return self.bound.as_widget(choices, {**attrs, "class": "form-control"})
-        return self.bound.as_widget(attrs=attrs)
+        return self.bound.as_widget(widget, attrs)
+
+    @property
+    def _widget(self) -> forms.Widget:
+        """The field's own widget; the browser's calendar for a date, as long as it can show what was sent."""
+        field: Any = self.bound.field
+        own: forms.Widget = field.widget
+        if type(own) is not forms.DateInput or own.input_type != "text" or not _takes_iso(field):
+            return own
+        value = self.bound.value()
+        if value and not isinstance(value, datetime.date) and not _is_iso(str(value)):
+            return own
+        widget = forms.DateInput(own.attrs, format="%Y-%m-%d")
+        widget.input_type, widget.is_localized = "date", False
+        return widget
 
     @property
     def described_by(self) -> str:
@@ -143,6 +161,18 @@ def _ordering(backend: OrderingFilter, queryset: Any, view: Any) -> tuple[forms.
     if value not in dict(choices):  # several columns at once
         choices.append((value, value))
     return forms.ChoiceField(choices=choices, required=False, label=backend.ordering_title), value
+
+
+def _takes_iso(field: Any) -> bool:
+    """Return whether a field reads what a browser's calendar sends."""
+    return isinstance(field, forms.DateField) and "%Y-%m-%d" in list(field.input_formats or ())
+
+
+def _is_iso(text: str) -> bool:
+    try:
+        return datetime.date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _input(bound: BoundField, messages: Mapping[str, Any]) -> Input:

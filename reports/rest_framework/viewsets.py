@@ -19,6 +19,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from reports import ParamsError, QueryError, Report, Rows
 from reports.errors import listed
+from reports.rest_framework.descriptions import view_description
 from reports.rest_framework.downloads import DownloadRenderer
 from reports.rest_framework.errors import api_exception, is_of_a_value, params_detail
 from reports.rest_framework.json_renderer import ReportJSONRenderer
@@ -44,6 +45,9 @@ class ReportViewSet(GenericViewSet):
     # Whether a key of the query string that nothing reads is a 400; keys of your own are told here.
     strict_query: ClassVar[bool] = True
     extra_query_keys: ClassVar[Sequence[str]] = ()
+
+    # Whether permission to run the report was checked and given.
+    is_permitted = False
 
     renderer_classes = renderers(api_settings.DEFAULT_RENDERER_CLASSES)
     pagination_class: Any = ReportPagination
@@ -136,6 +140,13 @@ class ReportViewSet(GenericViewSet):
 
     # What Django REST Framework calls.
 
+    def get_view_description(self, html: bool = False) -> str:
+        """Return what the project's function says of the view, else what the report says of itself."""
+        own = str(super().get_view_description())
+        if own or not self.is_permitted:  # the report's own words are for those who may run it
+            return str(super().get_view_description(html))
+        return view_description(self.report_class, html)
+
     def get_renderers(self) -> Sequence[Any]:
         """Return the renderers. Downloads are of all rows, and have all columns, whatever a serializer shows.
 
@@ -166,6 +177,7 @@ class ReportViewSet(GenericViewSet):
         super().check_permissions(request)
         if says_who(self.report_class) and not self.report_class.has_permission(request.user):
             self.permission_denied(request)
+        self.is_permitted = True
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
