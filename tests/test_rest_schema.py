@@ -290,7 +290,7 @@ def test_pages_of_two_kinds_are_two_components():
 def test_errors_have_bodies():
     found = operation("/api/tickets/")["responses"]
 
-    assert list(found) == ["200", "400", "403", "404", "406", "413", "503"]
+    assert list(found) == ["200", "400", "403", "404", "406", "413", "422", "503"]
     assert found["400"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ReportErrors"}
     assert found["503"]["headers"]["Retry-After"]["schema"] == {"type": "integer", "minimum": 0}
     assert component("ReportErrors")["additionalProperties"] == {"type": "array", "items": {"type": "string"}}

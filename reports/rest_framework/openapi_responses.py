@@ -59,6 +59,8 @@ def error_responses(schema: Any) -> dict[str, Schema]:
         found["406"] = "No format that the Accept header allows."
     if any(isinstance(one, XLSXRenderer) for one in renderers):
         found["413"] = "More rows than a workbook may have."
+    if any(isinstance(one, ParquetRenderer) for one in renderers):
+        found["422"] = "A value that the format cannot hold."
     if view.get_throttles():
         found["429"] = "Too many requests."
     return {code: _response(schema, code, description, _media(schema)) for code, description in found.items()}
