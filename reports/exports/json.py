@@ -28,6 +28,7 @@ from reports.exports.streams import ByteStream, Encode
 
 # No JSON text holds the quotation mark, the delimiter, or what stands for NULL: then none is quoted.
 _LINES = r"FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02', NULL E'\x03', ENCODING 'UTF8'"
+LINES_TYPE = "application/x-ndjson"
 _TEXT = "FORMAT text, ENCODING 'UTF8'"
 
 
@@ -66,7 +67,7 @@ def ndjson_response(
     """Return rows as a download, see ``stream_ndjson`` and ``csv_response``."""
     stream = stream_ndjson(rows, form=form)
     name = filename or file_name(rows, "ndjson")
-    return StreamResponse(stream, filename=name, content_type="application/x-ndjson")
+    return StreamResponse(stream, filename=name, content_type=LINES_TYPE)
 
 
 def json_response(rows: QuerySet[Any], filename: str | None = None, *, form: JSONForm | None = None) -> StreamResponse:

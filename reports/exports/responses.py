@@ -16,6 +16,7 @@ from reports.exports.streams import ByteStream
 from reports.exports.unread import remember
 from reports.source import report_name
 
+CSV_TYPE = "text/csv; charset=utf-8"
 Callback = Callable[[HttpResponseBase], HttpResponseBase | None]
 
 
@@ -110,7 +111,7 @@ def csv_response(
         ValueError: There is no such ``header``.
     """
     stream = stream_csv(rows, spreadsheet_safe=spreadsheet_safe, header=header)
-    return StreamResponse(stream, filename=filename or file_name(rows, "csv"), content_type="text/csv; charset=utf-8")
+    return StreamResponse(stream, filename=filename or file_name(rows, "csv"), content_type=CSV_TYPE)
 
 
 def file_name(rows: QuerySet[Any], extension: str) -> str:

@@ -12,12 +12,11 @@ from django.http.response import HttpResponseBase
 from django.utils.http import content_disposition_header
 from rest_framework.renderers import BaseRenderer
 
+from reports.exports import parquet, xlsx
 from reports.exports.csv import stream_csv
-from reports.exports.json import stream_json, stream_ndjson
-from reports.exports.parquet import stream_parquet
-from reports.exports.responses import StreamResponse, file_name
+from reports.exports.json import LINES_TYPE, stream_json, stream_ndjson
+from reports.exports.responses import CSV_TYPE, StreamResponse, file_name
 from reports.exports.streams import ByteStream
-from reports.exports.xlsx import xlsx_response
 from reports.rest_framework.serializers import json_form
 
 OnError = Callable[[Exception], HttpResponseBase]
@@ -55,7 +54,7 @@ class CSVRenderer(DownloadRenderer):
 
     media_type = "text/csv"
     format = "csv"
-    content_type = "text/csv; charset=utf-8"
+    content_type = CSV_TYPE
 
     def stream(self, rows: QuerySet[Any]) -> ByteStream:
         return stream_csv(rows)
@@ -64,7 +63,7 @@ class CSVRenderer(DownloadRenderer):
 class NDJSONRenderer(DownloadRenderer):
     """JSON, a row on each line."""
 
-    media_type = "application/x-ndjson"
+    media_type = LINES_TYPE
     format = "ndjson"
 
     def stream(self, rows: QuerySet[Any]) -> ByteStream:
@@ -85,21 +84,21 @@ class JSONArrayRenderer(DownloadRenderer):
 class ParquetRenderer(DownloadRenderer):
     """Parquet, with the columns' types. Needs the extra ``parquet``."""
 
-    media_type = "application/vnd.apache.parquet"
+    media_type = parquet.CONTENT_TYPE
     format = "parquet"
 
     def stream(self, rows: QuerySet[Any]) -> ByteStream:
-        return stream_parquet(rows)
+        return parquet.stream_parquet(rows)
 
 
 class XLSXRenderer(DownloadRenderer):
     """A workbook, up to ``XLSX_ROWS`` rows. Needs the extra ``xlsx``."""
 
-    media_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    media_type = xlsx.CONTENT_TYPE
     format = "xlsx"
 
     def respond(self, rows: QuerySet[Any], filename: str, on_error: OnError) -> HttpResponseBase:
-        return xlsx_response(rows, filename, on_error=on_error)
+        return xlsx.xlsx_response(rows, filename, on_error=on_error)
 
 
 def installed() -> list[type[DownloadRenderer]]:

@@ -11,7 +11,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.renderers import JSONRenderer
 from rest_framework.settings import api_settings
 
-from reports.rest_framework.downloads import DownloadRenderer, JSONArrayRenderer, XLSXRenderer
+from reports.rest_framework.downloads import DownloadRenderer, JSONArrayRenderer, ParquetRenderer, XLSXRenderer
 from reports.rest_framework.permissions import MayRunReport
 from reports.rest_framework.viewsets import says_who
 
