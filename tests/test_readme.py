@@ -25,6 +25,7 @@ from django.core.paginator import Paginator
 from django.db import connection, models, transaction
 from django.db.models import F, Sum
 from django.test import TestCase, override_settings
+from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
 import reports
@@ -91,6 +92,7 @@ def addresses(monkeypatch: pytest.MonkeyPatch, settings: Any) -> ModuleType:
     module = ModuleType("readme_addresses")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     settings.ROOT_URLCONF = module.__name__
+    settings.REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
     return module
 
 
@@ -123,6 +125,8 @@ def test_readme_examples(
         "call_command": call_command,
         "request": SimpleNamespace(user=user),
         "client": client,
+        "override_settings": override_settings,
+        "SchemaGenerator": SchemaGenerator,
     }
     monkeypatch.chdir(tmp_path)
     runner = doctest.DocTestRunner(verbose=False)
