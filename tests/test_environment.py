@@ -246,6 +246,7 @@ MACROS = (
 )
 
 
+@pytest.mark.once
 @settings(max_examples=400)
 @given(st.recursive(ATOMS, _deeper, max_leaves=6), st.sampled_from(SURROUNDINGS))
 def test_no_nesting_writes_a_value(expression: str, surroundings: str):

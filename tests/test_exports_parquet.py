@@ -35,7 +35,7 @@ from tests.exporting import all_ended, rows_of
 from tests.models import Store
 from tests.reports import Faulty, Figures
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 def table_of(rows: Any) -> Any:

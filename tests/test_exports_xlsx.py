@@ -42,7 +42,7 @@ from tests.exporting import all_ended, rows_of, running
 from tests.models import Store
 from tests.reports import Faulty, Figures
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 committed = pytest.mark.django_db(transaction=True)  # the connection is used in several threads
 
 UTC = datetime.UTC

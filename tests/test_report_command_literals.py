@@ -72,6 +72,7 @@ def test_literal_of_hostile_texts(db: None):
         assert read(literal_sql("SELECT %s", [text])) == text
 
 
+@pytest.mark.once
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=STORABLE)
 def test_literal_of_any_text(db: None, text: str):

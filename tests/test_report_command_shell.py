@@ -64,6 +64,9 @@ SELECT 1 AS id FROM pg_sleep(50)
 }
 Command = Callable[..., list[str]]
 
+# A terminal, signals and processes of their own.
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -30,7 +30,7 @@ from reports.rest_framework.viewsets import ReportViewSet
 from tests.models import Figure, FigureRow, Store
 from tests.reports import FigureInstances, FigureParams, Figures, Undeclared
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -254,6 +254,7 @@ def kinds(text: str) -> list[str]:
     return found
 
 
+@pytest.mark.once
 @settings(max_examples=1500)
 @given(TEXTS)
 @example("E'a'\n'\\'x'")
@@ -279,6 +280,7 @@ def test_lexer_sees_what_the_oracle_sees(text: str):
     assert got == want
 
 
+@pytest.mark.once
 @settings(max_examples=1000)
 @given(TEXTS)
 @example(f"{V}::text")
@@ -330,6 +332,7 @@ def run(driver: Any, factory: Any, sql: str, count: int) -> Any:
         return error.sqlstate
 
 
+@pytest.mark.once
 @settings(max_examples=600, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.one_of(STRUCTURED, TEXTS))
 @example(f"{V} /**/ [1]")
@@ -360,6 +363,7 @@ def test_what_is_accepted_means_the_same_in_both_ways_of_binding(db: None, text:
         assert [row[0] for row in bound] == ["outside"]
 
 
+@pytest.mark.once
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
@@ -396,6 +400,7 @@ LINES = [
 ]  # fmt: skip
 
 
+@pytest.mark.once
 @settings(max_examples=300)
 @given(
     st.lists(st.sampled_from(LINES), max_size=8),

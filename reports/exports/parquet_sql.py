@@ -13,6 +13,7 @@ from typing import Any
 from django.db import models
 from psycopg.postgres import types
 
+from reports.columns import has_any_digits
 from reports.exports.compiled import Compiled, numbered
 from reports.types import parse_type
 
@@ -20,8 +21,6 @@ from reports.types import parse_type
 _MOST_DIGITS, _LONGEST = 38, 76
 # A numeric without declared digits, as Spark reads one.
 _PLACES = 18
-# What a field of a report's numeric without digits has, see reports.columns.
-_ANY_DIGITS = 1000
 
 _MICROSECONDS = "(extract(epoch FROM {c}) * 1000000)::bigint"
 _FINITE = "CASE WHEN isfinite({c}) THEN %s END"
@@ -105,6 +104,6 @@ def parquet_sql(query: Compiled, columns: Sequence[ParquetColumn], kinds: Sequen
 
 def _digits(column: ParquetColumn) -> tuple[int, int]:
     digits, places = (getattr(column.field, name, None) for name in ("max_digits", "decimal_places"))
-    if digits is None or places is None or digits >= _ANY_DIGITS:
+    if digits is None or places is None or has_any_digits(column.field):
         return _MOST_DIGITS, _PLACES
     return (max(digits, _MOST_DIGITS) if column.is_computed else digits), places  # a sum has more digits
