@@ -32,7 +32,7 @@ from tests.test_differential import PARAMS, figures
 
 __all__ = ["figures"]
 
-pytestmark = [pytest.mark.differential, pytest.mark.django_db, pytest.mark.usefixtures("figures")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("figures")]
 
 COLUMNS = {"store": "store_id"}
 JSON = "application/json"
