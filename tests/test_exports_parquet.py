@@ -342,7 +342,7 @@ def test_other_querysets_are_refused():
 
 
 def test_error_of_pyarrow_that_names_no_column_is_not_hidden(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(parquet, "_OPTIONS", "FORMAT csv, ENCODING 'UTF8', DELIMITER ';'")
+    monkeypatch.setattr(parquet, "AS_CSV", "FORMAT csv, ENCODING 'UTF8', DELIMITER ';'")
 
     with pytest.raises(pa.ArrowInvalid):
         table_of(rows_of("SELECT 1 AS id, 2 AS x", id="integer", x="integer"))

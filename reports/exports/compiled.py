@@ -13,6 +13,10 @@ from reports.copying import Copy, Shape
 from reports.exports.headings import headings
 from reports.source import ReportQuery, report_name
 
+# Options of a COPY. The encoding is said, because a connection may have another one.
+AS_CSV = "FORMAT csv, ENCODING 'UTF8'"
+AS_TEXT = "FORMAT text, ENCODING 'UTF8'"
+
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
@@ -93,6 +97,14 @@ def compiled(rows: QuerySet[Any], *, labels: bool) -> Compiled:
         width=width,
         is_exact=positions == list(range(width)) and not compiler.has_extra_select,
     )
+
+
+def once(sql: str, width: int, columns: str = "*") -> str:
+    """Return a sub-select of the numbered columns of a query, or of expressions of them, for a FROM clause.
+
+    It is not merged into the outer query (OFFSET 0): each expression is computed once, and the order of rows stays.
+    """
+    return f"(SELECT {columns} FROM {numbered(sql, width)} OFFSET 0)"  # noqa: S608 - names of our own
 
 
 def numbered(sql: str, count: int) -> str:

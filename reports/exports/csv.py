@@ -11,13 +11,11 @@ from django.db.models import QuerySet
 from django.utils import translation
 
 from reports.copying import Copy
-from reports.exports.compiled import check_choice, check_rows, compiled
+from reports.exports.compiled import AS_CSV, check_choice, check_rows, compiled
 from reports.exports.formulas import safe_select, safe_text
 from reports.exports.streams import ByteStream, Encode
 
 Header = Literal["labels", "names"] | None
-# The encoding is said, because a connection may have another one.
-_OPTIONS = "FORMAT csv, ENCODING 'UTF8'"
 
 
 def stream_csv(rows: QuerySet[Any], *, spreadsheet_safe: bool = True, header: Header = "labels") -> ByteStream:
@@ -70,8 +68,8 @@ def _begin(rows: QuerySet[Any], is_safe: bool, header: Header, language: str | N
     if found.sql is None:
         return None, head
     if is_safe:
-        return found.copy(found.sql, options=_OPTIONS, shape=partial(safe_select, positions=found.positions)), head
-    return found.copy(found.exact_sql(), options=_OPTIONS), head
+        return found.copy(found.sql, options=AS_CSV, shape=partial(safe_select, positions=found.positions)), head
+    return found.copy(found.exact_sql(), options=AS_CSV), head
 
 
 def _after(head: bytes, parts: Iterator[bytes]) -> Iterator[bytes]:

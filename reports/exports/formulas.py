@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 from psycopg.postgres import types
 
-from reports.exports.compiled import numbered
+from reports.exports.compiled import once
 from reports.exports.literals import literal
 
 # Signs and their full-width forms; escapes mean the same to PostgreSQL and to Python, whatever the client's encoding.
@@ -60,13 +60,12 @@ def safe_text(text: str) -> str:
 def safe_select(sql: str, oids: Sequence[int], positions: Sequence[int]) -> str:
     """Return a query with the columns of another one at these positions, its texts safe; in the same order of rows.
 
-    ``oids`` are the types of its columns. The rows come from a sub-select that is not merged into the outer one (OFFSET
-    0): each of its expressions is computed once, and its ordering stays.
+    ``oids`` are the types of its columns.
     """
     texts = {i for i in positions if oids[i] not in _HARMLESS}
     columns = ", ".join(_as_text(i) if i in texts and oids[i] not in _TEXT else f"c{i}" for i in range(len(oids)))
     cells = ", ".join(_safe(f"c{i}") if i in texts else f"c{i}" for i in positions)
-    return f"SELECT {cells} FROM (SELECT {columns} FROM {numbered(sql, len(oids))} OFFSET 0) AS texts"  # noqa: S608 - names of our own
+    return f"SELECT {cells} FROM {once(sql, len(oids), columns)} AS texts"  # noqa: S608 - names of our own
 
 
 def _as_text(i: int) -> str:

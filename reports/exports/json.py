@@ -18,7 +18,7 @@ from psycopg.adapt import Transformer
 from psycopg.pq import Format
 
 from reports.copying import Copy
-from reports.exports.compiled import Compiled, check_rows, compiled
+from reports.exports.compiled import AS_TEXT, Compiled, check_rows, compiled
 from reports.exports.copied_text import text_rows
 from reports.exports.json_rows import json_text
 from reports.exports.json_sql import json_select
@@ -29,7 +29,6 @@ from reports.exports.streams import ByteStream, Encode
 # No JSON text holds the quotation mark, the delimiter, or what stands for NULL: then none is quoted.
 _LINES = r"FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02', NULL E'\x03', ENCODING 'UTF8'"
 LINES_TYPE = "application/x-ndjson"
-_TEXT = "FORMAT text, ENCODING 'UTF8'"
 
 
 def stream_ndjson(rows: QuerySet[Any], *, form: JSONForm | None = None) -> ByteStream:
@@ -92,7 +91,7 @@ def _begin(rows: QuerySet[Any], form: JSONForm, is_array: bool, zone: Any) -> tu
         if sql is not None:
             return found.copy(sql, options=_LINES), shape
         lines = _Lines(found, form)
-    return found.copy(found.exact_sql(), options=_TEXT, shape=lines.note), lambda parts: shape(lines.encode(parts))
+    return found.copy(found.exact_sql(), options=AS_TEXT, shape=lines.note), lambda parts: shape(lines.encode(parts))
 
 
 class _Lines:

@@ -23,7 +23,7 @@ from django.utils import timezone
 
 from reports import fields
 from reports.exports import json_times
-from reports.exports.compiled import Compiled, numbered
+from reports.exports.compiled import Compiled, once
 from reports.exports.literals import literal
 from reports.exports.primitives import JSONForm, exact_field, places
 
@@ -53,9 +53,7 @@ def json_select(found: Compiled, form: JSONForm) -> str | None:
     if found.sql is None or not texts:
         return None
     row = _joined([*texts, "'}'"])
-    # As in formulas.py: OFFSET 0 keeps the rows' order, and each expression is computed once.
-    inner = f"SELECT {', '.join(columns)} FROM {numbered(found.sql, found.width)} OFFSET 0"  # noqa: S608 - names of our own
-    return f"SELECT {row} FROM ({inner}) AS texts"  # noqa: S608 - and literals
+    return f"SELECT {row} FROM {once(found.sql, found.width, ', '.join(columns))} AS texts"  # noqa: S608 - our own
 
 
 def joined_rows(sql: str) -> str:

@@ -14,7 +14,7 @@ from django.db import models
 from psycopg.postgres import types
 
 from reports.columns import has_any_digits
-from reports.exports.compiled import Compiled, numbered
+from reports.exports.compiled import Compiled, once
 from reports.types import parse_type
 
 # The most digits of a decimal that everybody reads, and of one at all.
@@ -97,9 +97,7 @@ def declared_oid(field: models.Field[Any, Any], connection: Any) -> int:
 def parquet_sql(query: Compiled, columns: Sequence[ParquetColumn], kinds: Sequence[Kind]) -> str:
     """Return the query of the columns' values, in the same order of rows."""
     values = [kind.value.format(c=f"c{column.position}") for column, kind in zip(columns, kinds, strict=True)]
-    # OFFSET 0: the query is not merged into ours, and each of its expressions computed once.
-    once = f"(SELECT * FROM {numbered(query.sql or '', query.width)} OFFSET 0) AS once"  # noqa: S608 - our own names
-    return f"SELECT {', '.join(values)} FROM {once}"  # noqa: S608 - names of our own
+    return f"SELECT {', '.join(values)} FROM {once(query.sql or '', query.width)} AS once"  # noqa: S608 - our own names
 
 
 def _digits(column: ParquetColumn) -> tuple[int, int]:

@@ -23,7 +23,7 @@ from reports import conf
 from reports.copy_cursors import CHUNK
 from reports.copying import Copy
 from reports.errors import TooManyRows
-from reports.exports.compiled import Compiled, check_choice, check_rows, compiled
+from reports.exports.compiled import AS_TEXT, Compiled, check_choice, check_rows, compiled
 from reports.exports.copied_text import text_rows
 from reports.exports.csv import Header
 from reports.exports.responses import StreamResponse, file_name
@@ -32,7 +32,6 @@ from reports.exports.xlsx_book import sheet_name, workbook, xlsxwriter
 from reports.exports.xlsx_sql import cells_sql, kinds
 
 CONTENT_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_OPTIONS = "FORMAT text, ENCODING 'UTF8'"
 # Of cells, whose XML is larger: XlsxWriter writes no zip of more than 4 GiB.
 _MOST_BYTES = 2**30
 
@@ -143,7 +142,7 @@ def _begin(sheet: _Sheet) -> tuple[Copy | None, Encode]:
     if query.sql is None:
         return None, encode
     # The parameters stay those of the query's own text, which the shape leaves as it is.
-    return query.copy(query.sql, options=_OPTIONS, shape=lambda _, oids: sheet.shape(query, oids)), encode
+    return query.copy(query.sql, options=AS_TEXT, shape=lambda _, oids: sheet.shape(query, oids)), encode
 
 
 def _encode(sheet: _Sheet, query: Compiled, parts: Iterator[bytes]) -> Iterator[bytes]:

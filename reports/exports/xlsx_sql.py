@@ -16,7 +16,7 @@ from typing import Any
 from django.db import models
 from psycopg.postgres import types
 
-from reports.exports.compiled import Compiled, numbered
+from reports.exports.compiled import Compiled, once
 
 # A cell's most, in UTF-16 units. https://support.microsoft.com/office/1672b34d-7043-467e-8e27-269d656771c3
 LONGEST_TEXT = 32_767
@@ -113,13 +113,12 @@ def cells_sql(query: Compiled, oids: Sequence[int], zone: tzinfo, *, limit: int)
         zone: In which points in time are shown.
         limit: How many rows are asked for.
     """
-    # OFFSET 0: the query is not merged into ours, and each of its expressions computed once.
     found = kinds(query, oids, zone)
     values = [_selected(kind, i, oids[i], zone) for kind, i in zip(found, query.positions, strict=True)]
     cells = [_cell(kind, f"c{i}", f"t{i}") for kind, i in zip(found, query.positions, strict=True)]
     return (
         f"SELECT {', '.join(cells)} FROM (SELECT {', '.join(values)}"  # noqa: S608 - names of our own
-        f" FROM (SELECT * FROM {numbered(query.sql or '', query.width)} OFFSET 0) AS once LIMIT {limit}) AS cells"
+        f" FROM {once(query.sql or '', query.width)} AS once LIMIT {limit}) AS cells"
     )
 
 

@@ -22,14 +22,13 @@ from reports import Report
 from reports.rest_framework.counting import count_mode
 from reports.rest_framework.descriptions import description_of
 from reports.rest_framework.downloads import DownloadRenderer
+from reports.rest_framework.form_schemas import Schema
 from reports.rest_framework.openapi_filters import filter_parameters
 from reports.rest_framework.openapi_responses import asks_who, download_schema, error_responses
 from reports.rest_framework.pagination import ReportPagination
 from reports.rest_framework.parameters import Parameter, parameters_of
 from reports.rest_framework.serializers import serializer_for
 from reports.source import has_key
-
-Schema = dict[str, Any]
 
 _NO_WORD = re.compile(r"\W+")
 _AutoSchema: Any = AutoSchema  # most of its methods have no annotations

@@ -8,7 +8,7 @@ from typing import Any
 from drf_spectacular.contrib.django_filters import DjangoFilterExtension
 from drf_spectacular.extensions import OpenApiFilterExtension
 
-Schema = dict[str, Any]
+from reports.rest_framework.form_schemas import Schema
 
 
 def filter_parameters(schema: Any, backends: list[type[Any]]) -> Iterator[Schema]:

@@ -12,10 +12,9 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.settings import api_settings
 
 from reports.rest_framework.downloads import DownloadRenderer, JSONArrayRenderer, ParquetRenderer, XLSXRenderer
+from reports.rest_framework.form_schemas import Schema
 from reports.rest_framework.permissions import MayRunReport
 from reports.rest_framework.viewsets import says_who
-
-Schema = dict[str, Any]
 
 ERRORS: Schema = {
     "type": "object",

@@ -15,9 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.filters import OrderingFilter, SearchFilter
 from rest_framework.settings import api_settings
 
-from reports import Rows
-from reports.errors import ParamsError
-from reports.rest_framework.query_keys import api_keys
+from reports.rest_framework.query_keys import api_keys, askable_rows
 
 # The paginators' attributes that name a place among the rows. Another question begins at the first page.
 POSITIONS = ("page_query_param", "offset_query_param", "cursor_query_param")
@@ -123,7 +121,7 @@ def query_form(view: Any, refused: Any) -> QueryForm:
 
 def _forms(view: Any) -> Iterator[tuple[str, forms.Form]]:
     yield str(_("Parameters")), view.get_report().form(view.get_params())
-    queryset = _queryset(view)
+    queryset, _refused = askable_rows(view)
     if queryset is None:
         return
     fields: dict[str, forms.Field] = {}
@@ -139,15 +137,6 @@ def _forms(view: Any) -> Iterator[tuple[str, forms.Form]]:
             fields[backend.ordering_param], values[backend.ordering_param] = _ordering(backend, queryset, view)
     form = type("SearchForm", (forms.Form,), fields)(values)
     yield str(_("Search and ordering")), form
-
-
-def _queryset(view: Any) -> Any:
-    """Return rows that filters and orderings can be asked about; None when nothing knows their columns."""
-    try:
-        return view.get_queryset()
-    except ParamsError:
-        model = view.get_report().get_row_model()
-        return None if model is None else Rows(model).none()
 
 
 def _ordering(backend: OrderingFilter, queryset: Any, view: Any) -> tuple[forms.ChoiceField, str]:

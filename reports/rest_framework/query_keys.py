@@ -37,15 +37,17 @@ def check_query(view: Any) -> None:
     # A form takes longer to make than all the rest, and few requests need it here.
     repeated = [key for key, values in sent.lists() if len(values) > 1]
     unknown = [key for key in sent if key not in known] if view.strict_query else []
-    if not (repeated or unknown or any(_EXPONENT.search(value) for _, values in sent.lists() for value in values)):
+    long = [key for key, values in sent.lists() if any(map(_EXPONENT.search, values))]
+    if not (repeated or unknown or long):
         return
     form = view.get_report().form()
     fields = _by_key(form.fields, form.prefix)
     once = [key for key in repeated if key in fields and not takes_several(fields[key])]
     errors = {key: ["Give this parameter once."] for key in once}
-    if unknown:
-        errors |= _unknown(unknown, {*known, *fields, *filter_fields(view)})
-    errors |= _too_long(view)
+    filters = filter_fields(view) if unknown or long else {}
+    errors |= _unknown(unknown, {*known, *fields, *filters})
+    # Django would take seconds or hours to make an integer of 1e1000000.
+    errors |= {key: ["Enter a number of fewer digits."] for key in long if isinstance(filters.get(key), _NUMBERS)}
     if errors:
         raise ValidationError({**wrong_values(view), **errors})
 
@@ -72,24 +74,13 @@ def _widget_keys(widget: forms.Widget, key: str) -> list[str]:
 
 def wrong_values(view: Any) -> dict[str, Any]:
     """Return what the report's form and the filters refuse, by key."""
-    errors: dict[str, Any] = {}
-    try:
-        view.get_queryset()
-    except ParamsError as error:
-        errors |= params_detail(error)
+    rows, errors = askable_rows(view)
     for backend in view.filter_backends:
         make = getattr(backend(), "get_filterset", None)
-        filterset = make(view.request, _rows(view), view) if make else None
+        filterset = make(view.request, rows, view) if make and rows is not None else None
         if filterset is not None and not filterset.is_valid():
             errors |= {key: value for key, value in filterset.errors.items() if key not in errors}
     return errors
-
-
-def _too_long(view: Any) -> dict[str, list[str]]:
-    """Return the filters of numbers that Django would take seconds or hours to make an integer of: 1e1000000."""
-    keys = [key for key, values in view.request.query_params.lists() if any(map(_EXPONENT.search, values))]
-    fields = filter_fields(view) if keys else {}
-    return {key: ["Enter a number of fewer digits."] for key in keys if isinstance(fields.get(key), _NUMBERS)}
 
 
 def _unknown(keys: Iterable[str], known: set[str]) -> dict[str, list[str]]:
@@ -104,33 +95,33 @@ def _unknown(keys: Iterable[str], known: set[str]) -> dict[str, list[str]]:
 def filter_fields(view: Any) -> dict[str, forms.Field]:
     """Return the form fields of the view's filter sets, by the key of the query string."""
     fields: dict[str, forms.Field] = {}
+    rows, _ = askable_rows(view)
     for backend in view.filter_backends:
         make = getattr(backend(), "get_filterset_class", None)
-        filterset = make(view, _rows(view)) if make else None
+        filterset = make(view, rows) if make and rows is not None else None
         if filterset is not None:
             fields |= _by_key({name: one.field for name, one in filterset.base_filters.items()})
     return fields
 
 
-def _rows(view: Any) -> Any:
+def askable_rows(view: Any) -> tuple[Any, dict[str, Any]]:
+    """Return rows that filters and orderings can be asked about, and what the report's form refuses.
+
+    Where it refuses something there are none in them; they are None when nothing knows their columns.
+    """
     try:
-        return view.get_queryset()
-    except ParamsError:  # told by who asks for the rows
-        return Rows(view.report_class.get_row_model()).none()
-
-
-def operation_keys(sources: Iterable[Any], view: Any) -> Iterator[str]:
-    """Yield the keys that filter backends and paginators document."""
-    for source in sources:
-        describe = getattr(source, "get_schema_operation_parameters", None)
-        for parameter in describe(view) if describe else ():
-            yield parameter["name"]
+        return view.get_queryset(), {}
+    except ParamsError as error:
+        model = view.report_class.get_row_model()
+        return None if model is None else Rows(model).none(), params_detail(error)
 
 
 def api_keys(view: Any) -> Iterator[str]:
     """Yield the keys of the filter backends that document theirs, of the paging, the format and the version."""
-    paginator = [view.paginator] if view.paginator is not None else []
-    yield from operation_keys([*(backend() for backend in view.filter_backends), *paginator], view)
+    for source in (*(backend() for backend in view.filter_backends), view.paginator):
+        describe = getattr(source, "get_schema_operation_parameters", None)
+        for parameter in describe(view) if describe else ():
+            yield parameter["name"]
     yield from filter(None, (api_settings.URL_FORMAT_OVERRIDE,))
     version = getattr(view.request.versioning_scheme, "version_param", None)
     if version:
