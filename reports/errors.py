@@ -7,6 +7,7 @@
     │   └── TemplateNotFound author: no such template; names the near ones
     ├── NotRegistered        author: no report of that name; names the near ones
     ├── AlreadyRegistered    author: two reports of one name; names both places
+    ├── DeclarationError     author: the attributes of a prebuilt report do not fit; names class and attribute
     ├── ExportError          author: a format cannot hold a value; names the column
     │   └── TooManyRows      caller: more rows than the format or the limit allows; names another format
     ├── ParamsError          caller: a django.core.exceptions.ValidationError, by parameter
@@ -59,6 +60,10 @@ class NotRegistered(ReportError, LookupError):
 
 class AlreadyRegistered(ReportError):
     """A second report of the same name."""
+
+
+class DeclarationError(ReportError):
+    """The attributes of a prebuilt report's class do not fit its models or one another."""
 
 
 class ExportError(ReportError):

@@ -78,6 +78,16 @@ def package_folder() -> Path:
     return inside if inside.is_dir() else package.parent / "sql"
 
 
+def is_ours(template: Template) -> bool:
+    """Return whether a template is one of this package's own."""
+    return is_our_file(template.path)
+
+
+def is_our_file(file: str | Path) -> bool:
+    """Return whether a template's file is one of this package's own."""
+    return Path(file).is_relative_to(package_folder())
+
+
 class JinjaLoader(jinja2.BaseLoader):
     """Gives Jinja the templates by the same names, for includes and imports."""
 

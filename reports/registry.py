@@ -67,7 +67,7 @@ def _register_classes(config: AppConfig) -> None:
         return
     module = import_module(f"{config.name}.reports")
     for value in list(vars(module).values()):
-        is_report = isinstance(value, type) and issubclass(value, Report) and value.template
+        is_report = isinstance(value, type) and issubclass(value, Report) and not value.is_abstract()
         if is_report and f"{value.__module__}.".startswith(f"{module.__name__}."):
             register(value)
 

@@ -15,7 +15,7 @@ from reports.conf import LONGEST, is_seconds
 from reports.describe import describe_columns
 from reports.environment import environment
 from reports.errors import TemplateError, listed
-from reports.header import REPORT_NAME, Column, Header
+from reports.header import REPORT_NAME, Column, Example, Header
 from reports.loader import Template, find_template
 from reports.param_fields import build_form
 from reports.params import bound_form, clean_params
@@ -86,10 +86,7 @@ class Report:
             TemplateError: The template cannot be rendered; names file and line.
         """
         template = self.get_template()
-        context, alias = self._context(template, params), self._alias(template)
-        query = rendering.render(template.name, context, using=alias)
-        count = rendering.render(template.count, context, using=alias) if template.count else None
-        source = TemplateSource(self.get_name(), query, self.get_timeout(), count)
+        source = self._source(template, self._context(template, params), self._alias(template))
         model = self._row_model(template, source)
         ordering = self.get_ordering() if self.model else ()  # a row model has it in its Meta
         return Rows.of(source, model, ordering=ordering, using=self.using)
@@ -123,10 +120,7 @@ class Report:
 
     @classmethod
     def example_user(cls) -> Any:
-        """Return the user as whom the examples are run by ``check --database`` and in tests. For subclasses."""
-        return None
-
-    # What is declared, read.
+        """Return the user as whom examples are run by ``check --database`` and in tests. For subclasses."""
 
     @classmethod
     def get_name(cls) -> str:
@@ -189,6 +183,16 @@ class Report:
         return cls.get_header().columns
 
     @classmethod
+    def get_examples(cls) -> tuple[Example, ...]:
+        """Return the parameters with which the header says that the report can be run."""
+        return cls.get_header().examples
+
+    @classmethod
+    def is_abstract(cls) -> bool:
+        """Return whether the class is no report that can be run: it has no template."""
+        return not cls.template
+
+    @classmethod
     def get_row_model(cls) -> type[models.Model] | None:
         """Return the class of the rows; None when nothing declares it and no query has been described yet."""
         return cls._declared_model(cls.get_template()) or (cls._described[1] if cls._described else None)
@@ -203,12 +207,15 @@ class Report:
         context = self.get_context()
         both = sorted(set(cleaned) & set(context))
         if both:
-            raise TemplateError.at(
-                str(template.path),
-                None,
-                f"get_context() of {type(self).__name__} gives names of parameters: {listed(both)}.",
-            )
+            problem = f"get_context() of {type(self).__name__} gives names of parameters: {listed(both)}."
+            raise TemplateError.at(str(template.path), None, problem)
         return {**cleaned, **context}
+
+    def _source(self, template: Template, context: Mapping[str, object], alias: str) -> TemplateSource:
+        """Return what stands in the FROM clause of the rows."""
+        query = rendering.render(template.name, context, using=alias)
+        count = rendering.render(template.count, context, using=alias) if template.count else None
+        return TemplateSource(self.get_name(), query, self.get_timeout(), count)
 
     def _alias(self, template: Template) -> str:
         """Return the database alias that sub-selects are compiled for."""
@@ -217,8 +224,7 @@ class Report:
 
     def _row_model(self, template: Template, source: TemplateSource) -> type[models.Model]:
         """Return the class of the rows. Columns that nothing declares are those of one SQL text, and of no other."""
-        declared = self._declared_model(template)
-        if declared is not None:
+        if (declared := self._declared_model(template)) is not None:
             return declared
         cls, sql = type(self), source.query.sql
         described = cls._described
@@ -229,10 +235,13 @@ class Report:
 
     @classmethod
     def _declared_model(cls, template: Template) -> type[models.Model] | None:
-        if cls.model is not None or not template.header.columns:
+        if cls.model is not None:
             return cls.model
         if cls._made is None or cls._made[0] is not template:
-            cls._made = template, cls._make_row_model(template, template.header.columns)
+            columns = cls.get_columns()
+            if not columns:
+                return None
+            cls._made = template, cls._make_row_model(template, columns)
         return cls._made[1]
 
     @classmethod

@@ -38,8 +38,8 @@ class Case:
 def examples_of(report_class: type[Report]) -> tuple[Case, ...]:
     """Return the header's examples in their order."""
     return tuple(
-        Case(f"example on line {example.line}", example.params, example.line)
-        for example in report_class.get_header().examples
+        Case(f"example on line {example.line}" if example.line else f"example {number}", example.params, example.line)
+        for number, example in enumerate(report_class.get_examples(), start=1)
     )
 
 

@@ -77,3 +77,37 @@ class TransferRow(models.Model):
         managed = False
         db_table = "report_tests_transfers"
         ordering = ["id"]
+
+
+class Shelf(models.Model):
+    """A tree, in which a fault may have made a circle."""
+
+    parent = models.ForeignKey("self", models.CASCADE, null=True, related_name="children")
+    name = models.CharField(max_length=40)
+
+
+class Buyer(models.Model):
+    name = models.CharField(max_length=40)
+    region = models.CharField(max_length=40, null=True)
+    joined = models.DateField(null=True)
+
+
+class Sale(models.Model):
+    """What prebuilt reports count: NULL may stand everywhere."""
+
+    buyer = models.ForeignKey(Buyer, models.CASCADE, null=True, related_name="sales")
+    shelf = models.ForeignKey(Shelf, models.CASCADE, null=True, related_name="sales")
+    kind = models.CharField(max_length=40, null=True)
+    amount = models.DecimalField(max_digits=20, decimal_places=2, null=True)
+    quantity = models.IntegerField(null=True)
+    day = models.DateField(null=True)
+    at = models.DateTimeField(null=True)
+    until = models.DateTimeField(null=True)
+
+
+class Visit(models.Model):
+    """A second branch of a buyer, and what happened in it."""
+
+    buyer = models.ForeignKey(Buyer, models.CASCADE, null=True, related_name="visits")
+    step = models.CharField(max_length=40, null=True)
+    at = models.DateTimeField(null=True)

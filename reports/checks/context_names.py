@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from types import FunctionType
 
+from reports.prebuilt.declared import Prebuilt
 from reports.report import Report
 
 _Functions = dict[int, ast.FunctionDef]
@@ -18,6 +19,8 @@ def context_names(report: type[Report]) -> frozenset[str] | None:
     It tells where each ``return`` has a dict with written keys, ``dict(name=…)``, ``super().get_context()``, or these
     joined by ``**`` or ``|``.
     """
+    if issubclass(report, Prebuilt):  # its shape gives more
+        return None
     found: set[str] = set()
     for cls in report.__mro__[: report.__mro__.index(Report)]:
         function = vars(cls).get("get_context")

@@ -20,7 +20,7 @@ from reports.checks.faults import Fault
 from reports.checks.subject import reports_of
 from reports.checks.trial import try_report
 from reports.checks.unrendered import RenderedLines
-from reports.loader import find_template
+from reports.loader import find_template, is_our_file, is_ours
 from reports.registry import registered
 from reports.rendering import compile_template
 from reports.report import Report
@@ -112,8 +112,11 @@ def _unrendered(tried: dict[str, type[Report]], lines: RenderedLines) -> list[ch
     owners: dict[str, type[Report]] = {}
     for report in tried.values():
         template = report.get_template()
+        if is_ours(template):  # no project renders all of it
+            continue
         owners.setdefault(str(template.path), report)
         if template.count:
             owners.setdefault(str(find_template(template.count).path), report)
     files = None if len(tried) == len(registered()) else owners
-    return [fault.message(owners.get(file)) for file, fault in lines.faults(files)]
+    found = lines.faults(files)
+    return [fault.message(owners.get(file)) for file, fault in found if not is_our_file(file)]

@@ -65,8 +65,9 @@ def compared(report: type[Report], template: Template, columns: Sequence[Column]
 
 def _declared(report: type[Report], template: Template, using: str) -> Iterator[_Declared]:
     if report.model is None:
-        for column in template.header.columns:
-            yield _Declared(column.name, parse_type(column.type), f"{template.path}:{column.line}", column)
+        for column in report.get_columns():
+            place = f"{template.path}:{column.line}" if column.line else str(template.path)
+            yield _Declared(column.name, parse_type(column.type), place, column)
         return
     connection: Any = connections[using]
     for field in report.model._meta.concrete_fields:

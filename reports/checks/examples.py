@@ -24,7 +24,7 @@ def check_examples(subject: Subject) -> Iterator[checks.CheckMessage]:
     """E008: an example has a key that is no parameter, a value that is refused, or lacks a required one."""
     if not subject.knows_parameters:
         return
-    for example in subject.header.examples:
+    for example in subject.report.get_examples():
         for name, problem in _faults(subject, example):
             yield checks.Error(
                 placed(subject.file, example.line, f"the example is refused: {name}: {problem}"),

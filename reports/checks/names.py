@@ -11,6 +11,7 @@ from reports.checks.expressions import Read
 from reports.checks.places import placed
 from reports.checks.subject import Subject, mentioned_in
 from reports.errors import listed, near
+from reports.prebuilt.declared import Prebuilt
 
 
 def check_undeclared(subject: Subject) -> Iterator[checks.CheckMessage]:
@@ -50,6 +51,8 @@ def check_unused(subject: Subject) -> Iterator[checks.CheckMessage]:
     if subject.reading.is_dynamic:
         return
     used = {read.name for read in subject.reading.reads} | subject.mentioned()
+    if issubclass(subject.report, Prebuilt):  # a parameter sets the attribute of its name
+        used |= set(subject.report.vocabulary)
     for name in subject.parameters:
         if name not in used:
             line = subject.line_of(name)

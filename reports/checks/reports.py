@@ -18,6 +18,7 @@ from reports.checks.folders import check_folder
 from reports.checks.names import check_undeclared, check_unused
 from reports.checks.ordering import check_ordering
 from reports.checks.places import placed, raised
+from reports.checks.prebuilt import check_bound, check_declaration
 from reports.checks.quoting import check_quoting
 from reports.checks.reading import Reading
 from reports.checks.settings import check_settings
@@ -27,7 +28,7 @@ from reports.checks.trees import Tree, read_tree
 from reports.checks.unread import check_unread
 from reports.checks.words import check_filters, check_models
 from reports.errors import TemplateError, TemplateNotFound, near
-from reports.loader import Template, app_template_names, template_names
+from reports.loader import Template, app_template_names, is_ours, template_names
 from reports.rendering import compile_template
 from reports.report import Report
 
@@ -45,6 +46,8 @@ _CHECKS: tuple[_Check, ...] = (
     check_clashes,
     check_unread,
 )
+
+_PREBUILT: tuple[_Check, ...] = (check_bound, check_ordering, check_examples)
 
 _HINT = "Templates stand in <app>/sql/<app_label>/ and are named from there: app_label/name.sql."
 
@@ -75,8 +78,12 @@ def _check_report(report: type[Report], seen: set[str]) -> list[checks.CheckMess
     template = _tried(report.get_template, report, "get_template()", faults)
     if template is None:
         return faults
+    faults += check_declaration(report)
+    if faults:
+        return faults
+    ours = is_ours(template)  # its own tests have proved it; a class over it is checked for what it declares
     names = [template.name, template.count] if template.count else [template.name]
-    reading = _tried(lambda: Reading(*names), report, "its template", faults)
+    reading = _tried(lambda: Reading() if ours else Reading(*names), report, "its template", faults)
     form_class = _tried(report.get_form_class, report, "get_form_class()", faults)
     model = _tried(lambda: _row_model(report, template), report, "get_row_model()", faults)
     is_readable = not faults
@@ -84,7 +91,7 @@ def _check_report(report: type[Report], seen: set[str]) -> list[checks.CheckMess
         faults += _check_trees(reading, report, seen)
         if form_class is not None and is_readable:
             subject = Subject(report, template, form_class, reading, model)
-            for check in _CHECKS:
+            for check in _PREBUILT if ours else _CHECKS:
                 faults += _tried(partial(_run, check, subject), report, check.__name__, faults) or ()
     return faults
 
@@ -94,7 +101,7 @@ def _run(check: _Check, subject: Subject) -> list[checks.CheckMessage]:
 
 
 def _row_model(report: type[Report], template: Template) -> type[models.Model] | None:
-    return report.model or (report.get_row_model() if template.header.columns else None)
+    return report.model or (report.get_row_model() if report.get_columns() else None)
 
 
 def _tried(step: Callable[[], _T], report: type[Report], what: str, faults: list[checks.CheckMessage]) -> _T | None:

@@ -68,14 +68,14 @@ def page_text(report: Report, width: int, program: str) -> Iterator[str]:
     fields = report.form().fields
     yield from ("", "parameters:" if fields else "It takes no parameters.")
     yield from parameter_lines(fields, width, 2)
-    if header.columns:
+    if columns := report.get_columns():
         yield from ("", "columns:")
-        longest = max(len(column.name) for column in header.columns)
-        for column in header.columns:
+        longest = max(len(column.name) for column in columns)
+        for column in columns:
             yield from _entry(column.name, longest, _column_text(column), width, 2)
     if ordering := ", ".join(report.get_ordering()):
         yield from ("", *_wrapped(f"ordering: {ordering}", width, 0))
-    examples = [_command(program, name, example.params) for example in header.examples]
+    examples = [_command(program, name, example.params) for example in report.get_examples()]
     yield from ("", "examples:") if examples else ()
     yield from (f"  {example}" for example in examples)
 

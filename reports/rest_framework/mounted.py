@@ -53,7 +53,7 @@ def views() -> Iterator[Mounted]:
 
 def is_report(value: Any) -> bool:
     """Return whether a value is a class of reports."""
-    return isinstance(value, type) and issubclass(value, Report) and bool(value.template)
+    return isinstance(value, type) and issubclass(value, Report) and not value.is_abstract()
 
 
 def _callbacks() -> list[Any]:

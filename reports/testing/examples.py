@@ -36,7 +36,7 @@ class ExampleCase:
         """
         __tracebackhide__ = True
         report = self.report(user=self.report.example_user())
-        if self.line is None and (required := _required(report)):
+        if self.line is None and not self.params and (required := _required(report)):
             raise AssertionError(
                 f"{self}: {self.report.get_template().path} has no example, and these parameters are required:"
                 f" {listed(required)}. Write a line: -- example: {{…}}"
@@ -51,7 +51,7 @@ def every_example() -> Iterator[ExampleCase]:
     """Yield a case for each example of each registered report; a report without one has a case without parameters."""
     for report in registered().values():
         try:
-            examples = report.get_header().examples
+            examples = report.get_examples()
         except TemplateError:
             examples = ()  # checking the case raises it
         cases = [ExampleCase(report, example.params, example.line) for example in examples]

@@ -1,0 +1,224 @@
+"""What the prebuilt reports have in common: the vocabulary of class attributes, and the columns that come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, TypeVar
+
+from django.core.exceptions import FieldError
+from django.db import models
+
+from reports.binding import SQL
+from reports.errors import DeclarationError, ParamsError, listed, near
+from reports.header import Column, Example
+from reports.loader import Template
+from reports.prebuilt import attributes
+from reports.prebuilt.attributes import Check
+from reports.prebuilt.dimensions import Dimension, named, read_dimension
+from reports.prebuilt.facts import as_queryset, check_one_branch
+from reports.prebuilt.metrics import Metric, Ratio, read_metric
+from reports.prebuilt.selection import Dimensions, Metrics, Output, read_outputs
+from reports.report import Report
+
+_T = TypeVar("_T")
+_MATERIALIZED = {True: SQL("MATERIALIZED"), False: SQL("NOT MATERIALIZED"), None: SQL("")}
+
+
+class Prebuilt(Report):
+    """A report over a model: subclasses say what, a template of this package says how.
+
+    An attribute of the vocabulary is asked for by a request when the form declares a field of its name; an empty value
+    leaves the class's. Metrics and dimensions come from those that the class lists; one that is not asked for is NULL
+    in every row, so that the columns are the same for every request.
+    """
+
+    source: ClassVar[type[models.Model] | models.QuerySet[Any] | None] = None
+    metrics: ClassVar[Mapping[str, Any]] = {}
+    dimensions: ClassVar[Sequence[str] | Mapping[str, Any]] = ()
+    materialized: ClassVar[bool | None] = None
+    examples: ClassVar[Sequence[Mapping[str, Any]]] = ()
+
+    # The attributes that the class knows, each with what it may be. Subclasses add theirs.
+    vocabulary: ClassVar[Mapping[str, Check]] = {
+        "source": attributes.source,
+        "metrics": attributes.metrics,
+        "dimensions": attributes.dimensions,
+        "materialized": attributes.optional(attributes.flag),
+    }
+    # How often the SQL may read a table of the source or of a metric's relations.
+    scans: ClassVar[int] = 1
+
+    # What is read of the attributes, once for each class.
+    _read: ClassVar[dict[str, Any]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._read = {}
+        for name, value in vars(cls).items():
+            check = cls.vocabulary.get(name)
+            if check is not None:
+                if allowed := check(value):
+                    raise TypeError(f"{cls.__qualname__}.{name} is {value!r}; it must be {allowed}.")
+            elif cls._is_misspelt(name):
+                raise TypeError(f"{cls.__qualname__} has no attribute {name!r}.{near(name, cls.vocabulary)}")
+
+    @classmethod
+    def _is_misspelt(cls, name: str) -> bool:
+        is_other = name.startswith("_") or callable(getattr(cls, name)) or hasattr(cls.__base__, name)
+        return not is_other and bool(near(name, cls.vocabulary))
+
+    # For subclasses.
+
+    def get_source(self) -> type[models.Model] | models.QuerySet[Any]:
+        """Return the model or queryset whose rows count: the ``source``. For subclasses: ask ``self.user``."""
+        assert self.source is not None
+        return self.source
+
+    def get_shape(self, given: Mapping[str, Any]) -> Mapping[str, object]:
+        """Return what the template sees besides ``get_context()``. For the classes of this package.
+
+        Args:
+            given: The cleaned parameters.
+        """
+        return {}
+
+    @classmethod
+    def read_columns(cls) -> Iterable[Column]:
+        """Yield the report's columns. For the classes of this package."""
+        return ()
+
+    # What Report asks.
+
+    @classmethod
+    def is_abstract(cls) -> bool:
+        """Return whether the class has no template, or no source."""
+        return super().is_abstract() or cls.source is None
+
+    @classmethod
+    def get_columns(cls) -> tuple[Column, ...]:
+        """Return the columns that come of the class's attributes.
+
+        Raises:
+            DeclarationError: They do not fit the models or one another; names the class.
+        """
+        try:
+            return cls.kept("columns", lambda: tuple(cls.read_columns()))
+        except (DeclarationError, FieldError) as error:
+            raise DeclarationError(f"{cls.__qualname__}: {error}") from None
+
+    @classmethod
+    def get_ordering(cls) -> tuple[str, ...]:
+        """Return the class's ordering, else that of its key, else that of all its columns but the metrics."""
+        columns = cls.get_columns()
+        names = tuple(column.name for column in columns if column.pk)
+        metrics = {*cls.metrics}
+        return tuple(cls.ordering) or names or tuple(each.name for each in columns if each.name not in metrics)
+
+    @classmethod
+    def get_examples(cls) -> tuple[Example, ...]:
+        """Return the class's ``examples``."""
+        return tuple(Example(params) for params in cls.examples)
+
+    def _context(self, template: Template, params: Mapping[str, Any] | None) -> dict[str, object]:
+        context = super()._context(template, params)
+        self.get_columns()  # a wrong declaration is told as such
+        shape = {"materialized": _MATERIALIZED[self.asked(context, "materialized")], **self.get_shape(context)}
+        return {**context, **shape}
+
+    # What the classes of this package ask.
+
+    def asked(self, given: Mapping[str, Any], name: str) -> Any:
+        """Return an attribute: the request's value where the form has a field of its name, else the class's.
+
+        Raises:
+            ParamsError: The request's value is not one that the attribute may have.
+        """
+        value = given.get(name)
+        if value is None or (isinstance(value, (str, list, tuple)) and not value):
+            return getattr(self, name)
+        if allowed := self.vocabulary[name](value):
+            raise self.refused(name, f"It must be {allowed}.")
+        return value
+
+    def refused(self, name: str, problem: str) -> ParamsError:
+        """Return the error for a request's value of an attribute."""
+        error = ParamsError({name: [problem]})
+        error.report = self.get_name()
+        return error
+
+    def rows_of_source(self) -> models.QuerySet[Any]:
+        """Return the source as a queryset that can be grouped."""
+        return as_queryset(self.get_source())
+
+    @classmethod
+    def declared_source(cls) -> models.QuerySet[Any]:
+        """Return the class's source as a queryset, for what is known without a user."""
+        assert cls.source is not None
+        return as_queryset(cls.source)
+
+    @classmethod
+    def read_dimensions(cls) -> tuple[Dimension, ...]:
+        """Return the class's dimensions in their order."""
+
+        def read() -> tuple[Dimension, ...]:
+            source = cls.declared_source()
+            return tuple(read_dimension(source, name, value) for name, value in named(cls.dimensions).items())
+
+        return cls.kept("dimensions", read)
+
+    @classmethod
+    def read_metrics(cls) -> tuple[Metric, ...]:
+        """Return the class's metrics in their order, ratios left out. All are over one relation to many at most."""
+        source = cls.declared_source()
+        given = {name: value for name, value in cls.metrics.items() if not isinstance(value, Ratio)}
+        check_one_branch(source, given)
+        return tuple(read_metric(source, name, value) for name, value in given.items())
+
+    @classmethod
+    def kept(cls, name: str, read: Callable[[], _T]) -> _T:
+        """Return what reading the class's attributes gives, read once for the class."""
+        if name not in cls._read:
+            cls._read[name] = read()
+        found: _T = cls._read[name]
+        return found
+
+    @classmethod
+    def read_outputs(cls) -> tuple[Output, ...]:
+        """Return the columns of the class's metrics and ratios, in their order."""
+        return cls.kept("outputs", lambda: read_outputs(cls.metrics, cls.read_metrics()))
+
+    @classmethod
+    def metric_columns(cls) -> Iterator[Column]:
+        """Yield the report's columns for its metrics and ratios."""
+        can_be_left_out = "metrics" in cls.get_form_class().base_fields
+        for output in cls.read_outputs():
+            never_null = output.metrics[0].empty is not None and not output.is_ratio and not can_be_left_out
+            yield Column(output.name, output.type, null=not never_null)
+
+    def asked_metrics(self, given: Mapping[str, Any]) -> Metrics:
+        """Return the metrics of a run.
+
+        Raises:
+            ParamsError: A request asks for one that the class does not list.
+        """
+        names = self._asked_names(given, "metrics", self.metrics)
+        return Metrics(tuple(replace(output, is_asked=output.name in names) for output in self.read_outputs()))
+
+    def asked_dimensions(self, given: Mapping[str, Any]) -> Dimensions:
+        """Return the dimensions of a run.
+
+        Raises:
+            ParamsError: A request asks for one that the class does not list.
+        """
+        every = self.read_dimensions()
+        return Dimensions(every, self._asked_names(given, "dimensions", [each.name for each in every]))
+
+    def _asked_names(self, given: Mapping[str, Any], name: str, known: Iterable[str]) -> frozenset[str]:
+        every = list(known)
+        value = given.get(name) or every
+        wanted = [value] if isinstance(value, str) else list(value)
+        if unknown := [item for item in wanted if item not in every]:
+            there = f"(there are: {listed(every)}).{near(str(unknown[0]), every)}"
+            raise self.refused(name, f"There is no {str(unknown[0])!r} {there}")
+        return frozenset(wanted)

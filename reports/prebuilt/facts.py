@@ -1,0 +1,60 @@
+"""The rows of a source grouped once, as a QuerySet that a template takes for a sub-select."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db import models
+from django.db.models.constants import LOOKUP_SEP
+
+from reports.errors import DeclarationError, listed
+from reports.prebuilt.metrics import Metric
+from reports.prebuilt.paths import branches_of
+
+# Before the names of what is grouped by: Django refuses an annotation that is called like a field.
+BY = "by_"
+
+
+def as_queryset(source: type[models.Model] | models.QuerySet[Any]) -> models.QuerySet[Any]:
+    """Return a source as a queryset that can be filtered and grouped.
+
+    A model's rows are all that its default manager gives. A slice, DISTINCT, union or grouping becomes a filter on the
+    key, so that what is counted are its rows.
+    """
+    if not isinstance(source, models.QuerySet):
+        return source._default_manager.all()
+    query = source.query
+    if query.is_sliced or query.distinct or query.combinator or query.group_by is not None:
+        rows: models.QuerySet[Any] = source.model._base_manager.using(source._db)  # type: ignore[attr-defined]
+        return rows.filter(pk__in=source.values("pk"))
+    return source.all()
+
+
+def grouped(source: models.QuerySet[Any], keys: Mapping[str, Any], metrics: Iterable[Metric]) -> models.QuerySet[Any]:
+    """Return one row per combination of the keys, which are called ``by_…``, with the parts of each metric.
+
+    Without keys it is one row, also over no row.
+    """
+    parts = {part.name: part.expression for metric in metrics for part in metric.parts}
+    rows: Any = source.order_by().values(**{f"{BY}{name}": expression for name, expression in keys.items()})
+    found: models.QuerySet[Any] = rows.annotate(**parts)
+    return found
+
+
+def check_one_branch(source: models.QuerySet[Any], metrics: Mapping[str, Any]) -> None:
+    """Refuse metrics over different relations to many: one query over both would multiply their rows.
+
+    Raises:
+        DeclarationError: Names the metrics and their relations. Without the class's name.
+    """
+    found: dict[str, set[str]] = {}
+    for name, expression in metrics.items():
+        branches = branches_of(source.query, expression)
+        path = " and ".join(sorted(LOOKUP_SEP.join(branch) for branch in branches)) or ""
+        if len(branches) > 1:
+            raise DeclarationError(f"metric {name!r} reads {path}, whose rows would multiply one another.")
+        found.setdefault(path, set()).add(name)
+    if len(found) > 1:
+        where = "; ".join(f"{listed(names)}: {path or 'the source itself'}" for path, names in sorted(found.items()))
+        raise DeclarationError(f"the metrics are over different rows, which would be multiplied ({where}).")
