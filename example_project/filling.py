@@ -32,10 +32,10 @@ def is_filled(fillings: Sequence[Filling]) -> bool:
 
 
 def fill(fillings: Sequence[Filling], stream: TextIOBase) -> None:
-    """Empty the tables, all at once, and fill them one after the other."""
+    """Empty the tables, all at once and those that refer to them, and fill them one after the other."""
     tables = ", ".join(connection.ops.quote_name(filling.model._meta.db_table) for filling in fillings)
     with connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {tables}")
+        cursor.execute(f"TRUNCATE {tables} CASCADE")
     for filling in fillings:
         _fill(filling, stream)
     with connection.cursor() as cursor:

@@ -27,6 +27,7 @@ INSTALLED_APPS = [
     "example_project.helpdesk",
     "example_project.shop",
     "example_project.flights",
+    "example_project.dashboards",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -61,7 +61,7 @@ def index(request: HttpRequest) -> HttpResponse:
     ]
     tables = [
         {"name": model._meta.verbose_name_plural, "rows": f"{model._default_manager.count():,}"}
-        for label in ("helpdesk", "shop", "flights")
+        for label in ("helpdesk", "shop", "dashboards", "flights")
         for model in apps.get_app_config(label).get_models()
         if model._meta.managed
     ]

@@ -25,6 +25,7 @@ INSTALLED_APPS = [
     "example_project.helpdesk",
     "example_project.shop",
     "example_project.flights",
+    "example_project.dashboards",
 ]
 
 # Without DATABASE_URL only tests that need no database can run; conftest.py says so to the others. TEST_DATABASE_NAME

@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from example_project import settings as example
+from example_project.dashboards import loading as dashboards
 from example_project.helpdesk import loading as helpdesk
 from example_project.helpdesk.models import Department, Employee, Membership
 from example_project.shop import loading as shop
@@ -51,6 +52,7 @@ def loaded(db) -> None:
     """The generated data, small."""
     helpdesk.load(3_000, io.StringIO())
     shop.load(600, io.StringIO())
+    dashboards.load(io.StringIO())
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from django.db import OperationalError, connection
 from django.urls import reverse
 
 from example_project import comparison
+from example_project.dashboards import loading as dashboards
 from example_project.flights import loading as flights
 from example_project.flights.models import Flight
 from example_project.flights.questions import questions as flights_questions
@@ -41,6 +42,7 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0)
         helpdesk.load(tickets, self.stdout)
         shop.load(tickets // shop.TICKETS_PER_ORDER, self.stdout)
+        dashboards.load(self.stdout)
         flights.load(self.stdout)
         self._compare(tickets)
         if serve:

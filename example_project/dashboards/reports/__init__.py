@@ -1,0 +1,1 @@
+"""One report of each prebuilt class, over the helpdesk's and the shop's data."""
