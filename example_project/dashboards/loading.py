@@ -18,7 +18,8 @@ _CHANGES = """
 INSERT INTO dashboards_statuschange (id, ticket_id, status, at)
 SELECT 2 * i - 2 + number, t.id,
        CASE WHEN number = 1 THEN 'open' WHEN mod(i, 3) = 0 AND t.status <> 'closed' THEN 'pending' ELSE t.status END,
-       CASE WHEN number = 1 THEN t.opened_at ELSE coalesce(t.closed_at, t.opened_at + mod(i, 96) * interval '1 hour') END
+       CASE WHEN number = 1 THEN t.opened_at
+            ELSE coalesce(t.closed_at, t.opened_at + mod(i, 96) * interval '1 hour') END
 FROM generate_series((%(first)s::bigint + 1) / 2, %(last)s::bigint / 2) AS i
 JOIN helpdesk_ticket AS t ON t.id = i
 CROSS JOIN generate_series(1, 2) AS number
