@@ -12,7 +12,7 @@ WITH_POSTGRES := $(VENV_PYTHON) -m scripts.with_postgres
 PYTEST := $(VENV_PYTHON) -m pytest -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help environment test demo lint format matrix bench load fuzz memory clean
+.PHONY: help environment test demo lint format matrix bench gallery load fuzz memory clean
 
 help: ## Print this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ matrix: environment ## Test every supported pair of Python and Django found on t
 
 bench: environment ## Measure: ours and the other in turn. ARGS="rows overhead" chooses.
 	@$(WITH_POSTGRES) -- $(VENV_PYTHON) -m benchmarks $(ARGS)
+
+gallery: environment ## Write docs/gallery/ anew: each prebuilt report with its SQL and first rows, by running it.
+	@$(WITH_POSTGRES) -- $(VENV_PYTHON) -m scripts.gallery
 
 load: environment ## Let 50 clients ask the example project's API, under gunicorn and uvicorn. DURATION=10 is shorter.
 	@$(WITH_POSTGRES) -- $(VENV_PYTHON) -m scripts.load --seconds $(DURATION)

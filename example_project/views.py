@@ -13,7 +13,6 @@ from typing import Any
 
 from django import forms
 from django.apps import apps
-from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.paginator import InvalidPage, Page, Paginator
 from django.db.models import F
@@ -22,7 +21,9 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from example_project.boards import BOARDS
 from example_project.helpdesk.loading import DEMO_USERS
+from example_project.staff import demo_user
 from example_project.statements import Statement, recorded
 from example_project.tables import body, columns_of, header
 from reports import Report, Rows, get_report, registered
@@ -65,7 +66,9 @@ def index(request: HttpRequest) -> HttpResponse:
         for model in apps.get_app_config(label).get_models()
         if model._meta.managed
     ]
-    return render(request, "index.html", {"reports": reports, "tables": tables, "files": _files()})
+    return render(
+        request, "index.html", {"boards": list(BOARDS), "reports": reports, "tables": tables, "files": _files()}
+    )
 
 
 @require_safe
@@ -136,7 +139,7 @@ def _result(request: HttpRequest, app: str, name: str) -> Result:
         raise Http404(str(error)) from error
     result = Result(report_class())
     try:
-        result.report = report_class(user=_demo_user(request.GET.get("as")))
+        result.report = report_class(user=demo_user(request.GET.get("as")))
         rows = result.report.run(request.GET)
         result.sort = request.GET.get("sort", "")
         if result.sort:
@@ -157,13 +160,6 @@ def _pages(rows: Rows) -> Paginator[Any]:
     """Cut rows into pages; instances come with the objects that they refer to."""
     relations = [field.name for field in rows.model._meta.concrete_fields if field.is_relation]
     return Paginator(rows if rows.gives_dicts else rows.select_related(*relations), PER_PAGE)
-
-
-def _demo_user(name: str | None) -> User | None:
-    """Return the chosen demo user, the first one by default; None before the data is loaded."""
-    if name is not None and name not in DEMO_USERS:
-        raise ValidationError({"as": [f"{name!r} is not a demo user; choose one of: {', '.join(DEMO_USERS)}."]})
-    return User.objects.filter(username=name or next(iter(DEMO_USERS))).first()
 
 
 def _ordering(result: Result) -> Any:
