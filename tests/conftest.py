@@ -4,7 +4,7 @@ import os
 
 import pytest
 from django.db import connection
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from reports import copy_cursors, timers
 
@@ -28,7 +28,10 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what asks no database when parameters are bound by the server: it was run with the client's binding."""
+    """Mark the oracles. With the server's binding, leave out what asks no database: it was run with the client's."""
+    for item in items:
+        if item.path.name.startswith("test_prebuilt_") and is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker("oracle")
     if not connection.settings_dict["OPTIONS"]["server_side_binding"]:
         return
     asks = {item: _asks_a_database(item) for item in items}
