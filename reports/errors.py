@@ -63,7 +63,17 @@ class AlreadyRegistered(ReportError):
 
 
 class DeclarationError(ReportError):
-    """The attributes of a prebuilt report's class do not fit its models or one another."""
+    """The attributes of a prebuilt report's class do not fit its models or one another.
+
+    ``problems`` are all that is wrong, a sentence each.
+    """
+
+    def __str__(self) -> str:
+        return " ".join(self.problems)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        return tuple(map(str, self.args))
 
 
 class ExportError(ReportError):

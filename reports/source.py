@@ -26,9 +26,14 @@ _Compiled = tuple[str, tuple[Any, ...]]
 
 
 class Source(Protocol):
-    """What stands in the FROM clause. ``compiler.query`` is the outer query: its slice and ordering can be seen."""
+    """What stands in the FROM clause. ``compiler.query`` is the outer query: its slice and ordering can be seen.
 
-    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> _Compiled: ...
+    ``alias`` is that of the first FROM item, None for a joined one.
+    """
+
+    def as_sql(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, alias: str | None = None
+    ) -> _Compiled: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,9 @@ class TemplateSource:
     timeout: float | None = None
     count: rendering.Query | None = None
 
-    def as_sql(self, compiler: SQLCompiler | None, connection: BaseDatabaseWrapper) -> _Compiled:
+    def as_sql(
+        self, compiler: SQLCompiler | None, connection: BaseDatabaseWrapper, alias: str | None = None
+    ) -> _Compiled:
         _remember(self)
         return f"{tag(self.report)} {self.query.sql}", self.query.params
 
@@ -54,7 +61,7 @@ class RowsSource:
 
     query: Query
 
-    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> _Compiled:
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, alias: str | None = None) -> _Compiled:
         sql, params = self.query.get_compiler(connection=connection, elide_empty=False).as_sql()
         return sql, tuple(params)
 
@@ -66,7 +73,7 @@ class ReportTable(BaseTable):
         source = _source_of(self, compiler)
         if source is None:
             return super().as_sql(compiler, connection)
-        sql, params = source.as_sql(compiler, connection)
+        sql, params = source.as_sql(compiler, connection, self.table_alias)
         # The newline ends a comment that the template may end with.
         return f"({sql}\n) {_quote(compiler, self.table_alias)}", params
 

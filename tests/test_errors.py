@@ -38,6 +38,7 @@ def test_tree_is_the_one_drawn():
         TemplateNotFound: (TemplateError,),
         NotRegistered: (ReportError, LookupError),
         AlreadyRegistered: (ReportError,),
+        DeclarationError: (ReportError,),
         ExportError: (ReportError,),
         TooManyRows: (ExportError,),
         ParamsError: (ReportError, ValidationError),

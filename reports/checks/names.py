@@ -9,9 +9,9 @@ from django.core import checks
 from reports.checks.context_names import context_names
 from reports.checks.expressions import Read
 from reports.checks.places import placed
+from reports.checks.prebuilt import bound_by_name
 from reports.checks.subject import Subject, mentioned_in
 from reports.errors import listed, near
-from reports.prebuilt.declared import Prebuilt
 
 
 def check_undeclared(subject: Subject) -> Iterator[checks.CheckMessage]:
@@ -50,9 +50,7 @@ def check_unused(subject: Subject) -> Iterator[checks.CheckMessage]:
     """W002: a parameter that no template reads, and no method of the report or its form mentions."""
     if subject.reading.is_dynamic:
         return
-    used = {read.name for read in subject.reading.reads} | subject.mentioned()
-    if issubclass(subject.report, Prebuilt):  # a parameter sets the attribute of its name
-        used |= set(subject.report.vocabulary)
+    used = {read.name for read in subject.reading.reads} | subject.mentioned() | bound_by_name(subject.report)
     for name in subject.parameters:
         if name not in used:
             line = subject.line_of(name)

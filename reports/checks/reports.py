@@ -29,6 +29,7 @@ from reports.checks.unread import check_unread
 from reports.checks.words import check_filters, check_models
 from reports.errors import TemplateError, TemplateNotFound, near
 from reports.loader import Template, app_template_names, is_ours, template_names
+from reports.prebuilt.declared import Prebuilt
 from reports.rendering import compile_template
 from reports.report import Report
 
@@ -81,7 +82,8 @@ def _check_report(report: type[Report], seen: set[str]) -> list[checks.CheckMess
     faults += check_declaration(report)
     if faults:
         return faults
-    ours = is_ours(template)  # its own tests have proved it; a class over it is checked for what it declares
+    # Its own tests have proved it; a class over it is checked for what it declares.
+    ours = issubclass(report, Prebuilt) and is_ours(template)
     names = [template.name, template.count] if template.count else [template.name]
     reading = _tried(lambda: Reading() if ours else Reading(*names), report, "its template", faults)
     form_class = _tried(report.get_form_class, report, "get_form_class()", faults)

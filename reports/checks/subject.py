@@ -71,11 +71,12 @@ def mentioned_in(cls: type) -> set[str]:
     found: set[str] = set()
     for parent in cls.__mro__:
         if parent is not object and not parent.__module__.startswith(("django.", "reports.")):
-            found = found.union(*map(_strings, _codes(parent)))
+            found = found.union(*map(_strings, codes_of(parent)))
     return found
 
 
-def _codes(cls: type) -> Iterator[CodeType]:
+def codes_of(cls: type) -> Iterator[CodeType]:
+    """Yield the code of each method and property that a class has itself."""
     for value in vars(cls).values():
         function = unwrap(getattr(value, "__func__", getattr(value, "fget", value)))
         if isinstance(function, FunctionType):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from enum import Enum
 from typing import Any
 
@@ -15,6 +16,8 @@ from reports.prebuilt.zones import find_zone
 
 # Returns what is allowed when a value is not.
 Check = Callable[[Any], str | None]
+
+_GREATEST = Decimal("1.7976931348623157e308")
 
 
 def whole(low: int, high: int) -> Check:
@@ -30,8 +33,25 @@ def whole(low: int, high: int) -> Check:
 
 def number(value: Any) -> str | None:
     """A number that is not a boolean."""
-    is_number = isinstance(value, (int, float)) or type(value).__name__ == "Decimal"
-    return None if is_number and not isinstance(value, bool) else "a number"
+    is_number = isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
+    return None if is_number else "a number"
+
+
+def finite(value: Any) -> str | None:
+    """A number that is neither infinite nor NaN, nor more than a double precision holds."""
+    is_finite = number(value) is None and Decimal(value).is_finite() and abs(Decimal(value)) <= _GREATEST
+    return None if is_finite else "a finite number"
+
+
+def expression(value: Any) -> str | None:
+    """A field's path, or an expression."""
+    is_either = isinstance(value, str) or hasattr(value, "resolve_expression")
+    return None if is_either else "a field's name or an expression"
+
+
+def nothing(value: Any) -> str | None:
+    """Nothing: the report has no use for it."""
+    return "left out: the report has none" if value else None
 
 
 def member(enum: type[TextChoices]) -> Check:
@@ -55,7 +75,7 @@ def one_or_more(check: Check) -> Check:
     def checked(value: Any) -> str | None:
         values = value if is_list(value) else [value]
         if not values:
-            return "not an empty list"
+            return "a list that is not empty"
         return next((f"{allowed}, or a list of those" for item in values if (allowed := check(item))), None)
 
     return checked
@@ -111,8 +131,3 @@ def time_zone(value: Any) -> str | None:
 def is_list(value: object) -> bool:
     """Return whether a value is several, and not a text or an enum."""
     return isinstance(value, Sequence) and not isinstance(value, (str, bytes, Enum))
-
-
-def listed_in(value: object, known: Collection[object]) -> bool:
-    """Return whether a value, or each of several, is among those known."""
-    return all(item in known for item in (value if isinstance(value, (list, tuple)) else [value]))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -12,6 +12,7 @@ from django.core.exceptions import FieldError
 from django.db import models
 from django.db.models import F
 from django.db.models.constants import LOOKUP_SEP
+from django.db.models.sql import Query
 
 from reports.errors import DeclarationError
 from reports.header import Column
@@ -20,8 +21,12 @@ from reports.prebuilt.attributes import Check, is_list, optional, whole
 from reports.prebuilt.declared import Prebuilt
 from reports.prebuilt.paths import branch_of, explained
 from reports.prebuilt.periods import Calendar, FirstDay, Hour, LocalDate, Period
-from reports.prebuilt.ranges import Bound, Range, last_periods, make_range
+from reports.prebuilt.ranges import Bound, Range, between, hour_of, last_periods, local_day, make_range
 from reports.prebuilt.zones import current_zone, find_zone, zone_words
+
+TOO_FAR = "The range is too near to the first or the last day that a date can be."
+# The day of a bound in each of them is a date in every zone, as is the beginning of its period.
+_YEARS = range(2, 9999)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +52,33 @@ class Dates:
     @property
     def period(self) -> Any:
         """The period of a row, for ``values()``: its first day, or the hour's first instant."""
+        return self.period_of(F(self.field))
+
+    def period_of(self, moment: Any) -> Any:
+        """Return the period of another of the row's dates than ``field``."""
         if self.calendar.is_hour:
-            return Hour(F(self.field), self.zone_words)
-        return FirstDay(self.local_date, self.calendar)
+            return Hour(moment, self.zone_words)
+        return FirstDay(moment if self.of_dates else LocalDate(moment, self.zone_words), self.calendar)
+
+    @property
+    def is_whole(self) -> bool:
+        """True when the range is closed, and each of its periods is wholly in it."""
+        start, end = (self.begin(bound) for bound in (self.range.start, self.range.end))
+        return self.range.is_closed and (start, end) == (self.range.start, self.range.end)
+
+    def begin(self, bound: Bound) -> Bound:
+        """Return when the period begins that a bound of a range lies in."""
+        if bound is None:
+            return None
+        if isinstance(bound, datetime) and self.calendar.is_hour:
+            return hour_of(bound, self.zone)
+        day = local_day(bound, self.zone)
+        assert day is not None
+        return make_range(self.calendar.floor(day), None, self.zone, of_dates=self.of_dates).start
 
     def within(self, rows: models.QuerySet[Any], bounds: Range | None = None) -> models.QuerySet[Any]:
         """Return the rows in the range, or in another one; in an open one, all that have a date."""
-        bounds = bounds or self.range
-        given: dict[str, Any] = {
-            name: value for name, value in (("gte", bounds.start), ("lt", bounds.end)) if value is not None
-        }
-        return rows.filter(**{f"{self.field}__{name}": value for name, value in (given or {"isnull": False}).items()})
+        return rows.filter(between(self.field, bounds or self.range, self.zone))
 
 
 class Dated(Prebuilt):
@@ -77,6 +98,9 @@ class Dated(Prebuilt):
     time_zone: ClassVar[str | tzinfo | None] = None
     week_start: ClassVar[int] = 1
     fiscal_start: ClassVar[int] = 1
+
+    # The attribute that names the date.
+    dated_by: ClassVar[str] = "date_field"
 
     vocabulary: ClassVar[Mapping[str, Check]] = {
         **Prebuilt.vocabulary,
@@ -106,15 +130,36 @@ class Dated(Prebuilt):
         bounds = make_range(*self._bounds(given, calendar, zone), zone, of_dates=of_dates)
         if bounds.first_day and bounds.end_day and (bounds.end_day, bounds.end) < (bounds.first_day, bounds.start):
             raise self.refused("end", "It must not be before the start.")
-        return Dates(self.date_field, of_dates, zone, calendar, bounds)
+        return Dates(getattr(self, self.dated_by), of_dates, zone, calendar, bounds)
 
     def _bounds(self, given: Mapping[str, Any], calendar: Calendar, zone: tzinfo) -> tuple[Bound, Bound]:
-        start, end = ((each() if callable(each) else each) for each in (self.asked(given, n) for n in ("start", "end")))
+        start, end = self._bound(given, "start"), self._bound(given, "end")
         number = self.asked(given, "last")
         if number is None or start is not None:
             return start, end
-        first, after = last_periods(number, calendar, zone)
+        try:
+            first, after = last_periods(number, calendar, zone)
+        except (OverflowError, ValueError):
+            raise self.refused("last", TOO_FAR) from None
         return first, after if end is None else end
+
+    def _bound(self, given: Mapping[str, Any], name: str) -> Bound:
+        found: Any = self.asked(given, name)
+        if callable(found):
+            found = found()
+            if callable(found) or attributes.moment(found):
+                allowed = "a date, or a date and time with a zone"
+                what = f"the function {name} gave a {type(found).__name__}"
+                raise DeclarationError(f"{type(self).__qualname__}: {what}; it must give {allowed}.")
+        if found is not None and found.year not in _YEARS:
+            raise self.refused(name, TOO_FAR)
+        bound: Bound = found
+        return bound
+
+    @classmethod
+    def readings(cls) -> Sequence[Callable[[], Any]]:
+        """Return what reads an attribute and may fail."""
+        return [*super().readings(), *([cls.has_hours] if getattr(cls, cls.dated_by) else [])]
 
     @classmethod
     def periods(cls) -> Sequence[Period]:
@@ -123,27 +168,17 @@ class Dated(Prebuilt):
 
     @classmethod
     def is_of_dates(cls) -> bool:
-        """Return whether the date field holds dates, which have no zone and no hours.
+        """Return whether the date field holds dates, which have no zone and no hours."""
+        return cls.holds_dates(cls.dated_by)
+
+    @classmethod
+    def holds_dates(cls, attribute: str) -> bool:
+        """Return whether the field that an attribute names holds dates.
 
         Raises:
             DeclarationError: The field does not exist, is no date, or is reached by a relation to many.
         """
-        query = cls.declared_source().query
-        if not cls.date_field:
-            raise DeclarationError("date_field is not set; name a date of the source.")
-        if branch := branch_of(query, cls.date_field):
-            path = LOOKUP_SEP.join(branch)
-            raise DeclarationError(f"date_field {cls.date_field!r} leads to many rows by {path!r}; take that model.")
-        try:
-            field = query.names_to_path(cls.date_field.split(LOOKUP_SEP), query.get_meta(), fail_on_missing=True)[1]
-        except FieldError as error:
-            raise DeclarationError(f"date_field: {explained(error, cls.date_field)}") from None
-        if not isinstance(field, models.DateField):  # DateTimeField is one
-            raise DeclarationError(f"date_field {cls.date_field!r} is a {type(field).__name__}, and no date.")
-        of_dates = not isinstance(field, models.DateTimeField)
-        if not of_dates and not settings.USE_TZ:
-            raise DeclarationError(f"date_field {cls.date_field!r} has no zone: USE_TZ is False.")
-        return of_dates
+        return holds_dates(cls.declared_source().query, getattr(cls, attribute), attribute)
 
     @classmethod
     def has_hours(cls) -> bool:
@@ -154,7 +189,8 @@ class Dated(Prebuilt):
         """
         has_hours = Period.HOUR in cls.periods()
         if cls.is_of_dates() and has_hours:
-            raise DeclarationError(f"the period 'hour' is finer than date_field {cls.date_field!r}, which holds dates.")
+            dated = f"{cls.dated_by} {getattr(cls, cls.dated_by)!r}"
+            raise DeclarationError(f"the period 'hour' is finer than {dated}, which holds dates.")
         return has_hours
 
     @classmethod
@@ -183,5 +219,32 @@ class Dated(Prebuilt):
         first, end = dates.range.first_day, dates.range.end_day
         if first is None or end is None:
             raise self.refused("end" if first else "start", "A filled series needs a start and an end.")
-        if (count := dates.calendar.count(first, end)) > most:
+        try:
+            count = dates.calendar.count(first, end)
+        except (OverflowError, ValueError):
+            raise self.refused("start", TOO_FAR) from None
+        if count > most:
             raise self.refused("start", f"The range has {count} periods; there may be at most {most}.")
+
+
+def holds_dates(query: Query, path: str, attribute: str) -> bool:
+    """Return whether the field at a path holds dates, which have no zone and no hours; it may hold instants.
+
+    Raises:
+        DeclarationError: The field does not exist, is no date, or is reached by a relation to many.
+    """
+    if not path:
+        raise DeclarationError(f"{attribute} is not set; name a date of the source.")
+    try:
+        field = query.names_to_path(path.split(LOOKUP_SEP), query.get_meta(), fail_on_missing=True)[1]
+    except FieldError as error:
+        raise DeclarationError(f"{attribute}: {explained(error, path)}") from None
+    if branch := branch_of(query, path):
+        many = LOOKUP_SEP.join(branch)
+        raise DeclarationError(f"{attribute} {path!r} leads to many rows by {many!r}; take that model.")
+    if not isinstance(field, models.DateField):  # DateTimeField is one
+        raise DeclarationError(f"{attribute} {path!r} is a {type(field).__name__}, and no date.")
+    of_dates = not isinstance(field, models.DateTimeField)
+    if not of_dates and not settings.USE_TZ:
+        raise DeclarationError(f"{attribute} {path!r} has no zone: USE_TZ is False.")
+    return of_dates

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
-from django.core.exceptions import FieldError
 from django.db import models
 
 from reports.binding import SQL
@@ -15,10 +15,14 @@ from reports.header import Column, Example
 from reports.loader import Template
 from reports.prebuilt import attributes
 from reports.prebuilt.attributes import Check
-from reports.prebuilt.dimensions import Dimension, named, read_dimension
+from reports.prebuilt.definition import check_class
+from reports.prebuilt.dimensions import Dimension, named, read_dimensions
 from reports.prebuilt.facts import as_queryset, check_one_branch
 from reports.prebuilt.metrics import Metric, Ratio, read_metric
+from reports.prebuilt.names import check_columns, check_given
+from reports.prebuilt.problems import read_all
 from reports.prebuilt.selection import Dimensions, Metrics, Output, read_outputs
+from reports.prebuilt.sources import checked_source
 from reports.report import Report
 
 _T = TypeVar("_T")
@@ -55,18 +59,7 @@ class Prebuilt(Report):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._read = {}
-        for name, value in vars(cls).items():
-            check = cls.vocabulary.get(name)
-            if check is not None:
-                if allowed := check(value):
-                    raise TypeError(f"{cls.__qualname__}.{name} is {value!r}; it must be {allowed}.")
-            elif cls._is_misspelt(name):
-                raise TypeError(f"{cls.__qualname__} has no attribute {name!r}.{near(name, cls.vocabulary)}")
-
-    @classmethod
-    def _is_misspelt(cls, name: str) -> bool:
-        is_other = name.startswith("_") or callable(getattr(cls, name)) or hasattr(cls.__base__, name)
-        return not is_other and bool(near(name, cls.vocabulary))
+        check_class(cls, Prebuilt, cls.vocabulary)
 
     # For subclasses.
 
@@ -88,6 +81,11 @@ class Prebuilt(Report):
         """Yield the report's columns. For the classes of this package."""
         return ()
 
+    @classmethod
+    def readings(cls) -> Sequence[Callable[[], Any]]:
+        """Return what reads an attribute and may fail, so that all faults are told. For the classes of this package."""
+        return [cls.read_dimensions, cls.read_outputs]
+
     # What Report asks.
 
     @classmethod
@@ -102,10 +100,21 @@ class Prebuilt(Report):
         Raises:
             DeclarationError: They do not fit the models or one another; names the class.
         """
+        return cls.kept("columns", cls._columns)
+
+    @classmethod
+    def _columns(cls) -> tuple[Column, ...]:
+        """Read the columns, and whatever else may be wrong, to tell of all of it."""
         try:
-            return cls.kept("columns", lambda: tuple(cls.read_columns()))
-        except (DeclarationError, FieldError) as error:
-            raise DeclarationError(f"{cls.__qualname__}: {error}") from None
+            read_all(
+                [
+                    lambda: check_given("metric", cls.metrics),
+                    lambda: check_given("dimension", named(cls.dimensions)),
+                ]
+            )
+            return check_columns(read_all([lambda: tuple(cls.read_columns()), *cls.readings()])[0])
+        except DeclarationError as error:
+            raise DeclarationError(*[f"{cls.__qualname__}: {problem}" for problem in error.problems]) from None
 
     @classmethod
     def get_ordering(cls) -> tuple[str, ...]:
@@ -136,7 +145,7 @@ class Prebuilt(Report):
         """
         value = given.get(name)
         if value is None or (isinstance(value, (str, list, tuple)) and not value):
-            return getattr(self, name)
+            return getattr(type(self), name)  # of an instance, a function would be a method
         if allowed := self.vocabulary[name](value):
             raise self.refused(name, f"It must be {allowed}.")
         return value
@@ -148,8 +157,16 @@ class Prebuilt(Report):
         return error
 
     def rows_of_source(self) -> models.QuerySet[Any]:
-        """Return the source as a queryset that can be grouped."""
-        return as_queryset(self.get_source())
+        """Return the source as a queryset that can be grouped.
+
+        Raises:
+            DeclarationError: It is of another model than the class's ``source``, or of another database.
+        """
+        using = self._alias(self.get_template())
+        try:
+            return checked_source(self.get_source(), self.declared_source(), using=using)
+        except DeclarationError as error:
+            raise DeclarationError(f"{type(self).__qualname__}: {error}") from None
 
     @classmethod
     def declared_source(cls) -> models.QuerySet[Any]:
@@ -160,20 +177,16 @@ class Prebuilt(Report):
     @classmethod
     def read_dimensions(cls) -> tuple[Dimension, ...]:
         """Return the class's dimensions in their order."""
-
-        def read() -> tuple[Dimension, ...]:
-            source = cls.declared_source()
-            return tuple(read_dimension(source, name, value) for name, value in named(cls.dimensions).items())
-
-        return cls.kept("dimensions", read)
+        return cls.kept("dimensions", lambda: read_dimensions(cls.declared_source(), cls.dimensions))
 
     @classmethod
     def read_metrics(cls) -> tuple[Metric, ...]:
         """Return the class's metrics in their order, ratios left out. All are over one relation to many at most."""
         source = cls.declared_source()
         given = {name: value for name, value in cls.metrics.items() if not isinstance(value, Ratio)}
+        found = read_all([partial(read_metric, source, name, value) for name, value in given.items()])
         check_one_branch(source, given)
-        return tuple(read_metric(source, name, value) for name, value in given.items())
+        return tuple(found)
 
     @classmethod
     def kept(cls, name: str, read: Callable[[], _T]) -> _T:
@@ -219,6 +232,5 @@ class Prebuilt(Report):
         value = given.get(name) or every
         wanted = [value] if isinstance(value, str) else list(value)
         if unknown := [item for item in wanted if item not in every]:
-            there = f"(there are: {listed(every)}).{near(str(unknown[0]), every)}"
-            raise self.refused(name, f"There is no {str(unknown[0])!r} {there}")
+            raise self.refused(name, f"It must be of these: {listed(every)}.{near(str(unknown[0]), every)}")
         return frozenset(wanted)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from django.core.exceptions import FieldError
 from django.db import models
 from django.db.models.constants import LOOKUP_SEP
-from django.db.models.expressions import Col, F
+from django.db.models.expressions import Col, F, Func
 
-from reports.errors import DeclarationError
+from reports.errors import DeclarationError, listed
 from reports.header import Column
 from reports.prebuilt.metrics import type_words
 from reports.prebuilt.paths import branches_of, explained
+from reports.prebuilt.problems import read_all
+
+# Of what there would be a value for each group, or for each row beside others.
+_REFUSED = ("aggregate", "over_clause")
+_NUMBERS = ("smallint", "integer", "bigint", "double precision")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +34,35 @@ class Dimension:
     null: bool
     fk: str | None = None
 
+    @property
+    def is_array(self) -> bool:
+        """True when a value is a list."""
+        return self.type.endswith("[]")
+
     def column(self, *, pk: bool = False) -> Column:
         """Return the column of the report."""
         return Column(self.name, self.type, pk=pk, null=self.null, fk=self.fk)
 
 
 def named(dimensions: Iterable[str] | Mapping[str, Any]) -> dict[str, Any]:
-    """Return dimensions by name: ``customer__region`` is called ``customer_region`` where no name is given."""
+    """Return dimensions by name: ``customer__region`` is called ``customer_region`` where no name is given.
+
+    Raises:
+        DeclarationError: Two have one name. Without the class's name.
+    """
     if isinstance(dimensions, Mapping):
         return dict(dimensions)
-    return {name.replace(LOOKUP_SEP, "_"): name for name in dimensions}
+    found = [(name.replace(LOOKUP_SEP, "_"), name) for name in dimensions]
+    if twice := {name for name, count in Counter(name for name, _ in found).items() if count > 1}:
+        raise DeclarationError(f"several dimensions would be called {listed(twice)}; give a dict of them by name.")
+    return dict(found)
+
+
+def read_dimensions(
+    queryset: models.QuerySet[Any], given: Iterable[str] | Mapping[str, Any]
+) -> tuple[Dimension, ...]:
+    """Return the dimensions of a queryset's rows that an attribute names, in their order; see ``read_dimension``."""
+    return tuple(read_all([partial(read_dimension, queryset, name, value) for name, value in named(given).items()]))
 
 
 def read_dimension(queryset: models.QuerySet[Any], name: str, value: Any) -> Dimension:
@@ -48,18 +74,24 @@ def read_dimension(queryset: models.QuerySet[Any], name: str, value: Any) -> Dim
         DeclarationError: It leads nowhere, to many rows, or its type is no column's. Without the class's name.
     """
     expression = F(value) if isinstance(value, str) else value
-    if getattr(expression, "contains_aggregate", False) or not hasattr(expression, "resolve_expression"):
-        raise DeclarationError(f"dimension {name!r} is {value!r}; it must be a field's name or an expression.")
+    is_expression = hasattr(expression, "resolve_expression") and not isinstance(expression, models.QuerySet)
+    if not is_expression or any(getattr(expression, f"contains_{each}", False) for each in _REFUSED):
+        what = expression if is_expression else f"a {type(expression).__name__}"
+        allowed = "a field's name or an expression without aggregates and windows"
+        raise DeclarationError(f"dimension {name!r} is {what}; it must be {allowed}.")
     many = branches_of(queryset.query, expression) - {()}
     if many:
         path = LOOKUP_SEP.join(sorted(many)[0])
         raise DeclarationError(f"dimension {name!r} leads to many rows by {path!r}; take that model as the source.")
+    given: Any = queryset.query
+    # Joins of the class's own conditions say nothing of NULL: get_source() may have others.
+    rows = queryset if given.annotations or given._filtered_relations else queryset.model._base_manager.all()
     try:
-        query = queryset.model._base_manager.values(_dimension=expression).query
+        query = rows.order_by().values(_dimension=expression).query
+        resolved: Any = query.annotations["_dimension"]
+        field = resolved.output_field
     except FieldError as error:
         raise DeclarationError(f"dimension {name!r}: {explained(error, str(value))}") from None
-    resolved = query.annotations["_dimension"]
-    field = resolved.output_field
     kind = type_words(field)
     if kind is None:
         raise DeclarationError(f"dimension {name!r} is a {type(field).__name__}, which is no column's type.")
@@ -68,7 +100,27 @@ def read_dimension(queryset: models.QuerySet[Any], name: str, value: Any) -> Dim
     related = resolved.target.related_model if is_column and resolved.target.is_relation else None
     if related is not None and isinstance(value, str) and name == value.replace(LOOKUP_SEP, "_"):
         name = f"{name}_id" if not name.endswith("_id") else name
-    return Dimension(name, expression, str(replace(kind, sizes=())), null, related._meta.label if related else None)
+    if not is_column and kind.name in _NUMBERS:  # an ExtractHour is an integer to Django, and a numeric
+        expression = Func(expression, template=f"(%(expressions)s)::{kind}", output_field=field)
+    # A row's ForeignKey finds its object by the primary key.
+    fk = related._meta.label if related and resolved.target.target_field.primary_key else None
+    return Dimension(name, expression, str(replace(kind, sizes=())), null, fk)
+
+
+def read_path(queryset: models.QuerySet[Any], attribute: str, path: str) -> Dimension:
+    """Return the field that an attribute of a report names, called as a dimension of it would be.
+
+    Raises:
+        DeclarationError: The path is empty, leads nowhere or to many rows; names the attribute.
+    """
+    if not path:
+        raise DeclarationError(f"{attribute} is not set; name a field of the source.")
+    (name,) = named([path])
+    try:
+        return read_dimension(queryset, name, path)
+    except DeclarationError as error:
+        problem = str(error).removeprefix(f"dimension {name!r}").removeprefix(":").strip()
+        raise DeclarationError(f"{attribute} {path!r}: {problem}") from None
 
 
 def _joins(query: Any) -> list[Any]:

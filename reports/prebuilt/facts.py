@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import models
+from django.db.models import Value
 from django.db.models.constants import LOOKUP_SEP
 
 from reports.errors import DeclarationError, listed
@@ -20,12 +21,17 @@ def as_queryset(source: type[models.Model] | models.QuerySet[Any]) -> models.Que
     """Return a source as a queryset that can be filtered and grouped.
 
     A model's rows are all that its default manager gives. A slice, DISTINCT, union or grouping becomes a filter on the
-    key, so that what is counted are its rows.
+    key, so that what is counted are its rows; annotations are lost by that.
+
+    Raises:
+        DeclarationError: It is one of those of values(), so that its rows have no key. Without the class's name.
     """
     if not isinstance(source, models.QuerySet):
         return source._default_manager.all()
     query = source.query
     if query.is_sliced or query.distinct or query.combinator or query.group_by is not None:
+        if source._fields is not None:  # type: ignore[attr-defined]
+            raise DeclarationError("the source is distinct, united, grouped or sliced values(); leave values() out.")
         rows: models.QuerySet[Any] = source.model._base_manager.using(source._db)  # type: ignore[attr-defined]
         return rows.filter(pk__in=source.values("pk"))
     return source.all()
@@ -37,7 +43,9 @@ def grouped(source: models.QuerySet[Any], keys: Mapping[str, Any], metrics: Iter
     Without keys it is one row, also over no row.
     """
     parts = {part.name: part.expression for metric in metrics for part in metric.parts}
-    rows: Any = source.order_by().values(**{f"{BY}{name}": expression for name, expression in keys.items()})
+    by = {f"{BY}{name}": expression for name, expression in keys.items()}
+    # values() of nothing would be all the fields, and a group for each row.
+    rows: Any = source.order_by().values(**by or {f"{BY}all": Value(1)})
     found: models.QuerySet[Any] = rows.annotate(**parts)
     return found
 

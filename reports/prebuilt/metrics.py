@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal
 
-from django.contrib.postgres.aggregates import BitAnd, BitOr, BoolAnd, BoolOr
 from django.core.exceptions import FieldError
 from django.db import DEFAULT_DB_ALIAS, connections, models
-from django.db.models import Avg, Count, Max, Min, Q, Sum
-from django.db.models.expressions import CombinedExpression, Value
+from django.db.models import Count, Expression, Sum
 from django.db.models.functions import Coalesce
 
 from reports.columns import NAMES
 from reports.errors import DeclarationError
+from reports.prebuilt.conditions import condition_of, has_aggregate, never_elided
+from reports.prebuilt.empties import value_over_nothing
 from reports.prebuilt.paths import explained
 from reports.types import Type, parse_type
 
 # How the values of groups become that of the whole: PostgreSQL's aggregate; "mean" is a sum over a count.
 Merge = Literal["sum", "min", "max", "bool_and", "bool_or", "bit_and", "bit_or", "mean"]
 
-_MERGES: Mapping[type[Any], Merge] = {
-    Count: "sum",
-    Sum: "sum",
-    Min: "min",
-    Max: "max",
-    BoolAnd: "bool_and",
-    BoolOr: "bool_or",
-    BitAnd: "bit_and",
-    BitOr: "bit_or",
+# By the names of Django's own classes, of which some have two homes.
+_MERGES: Mapping[str, Merge] = {
+    "Avg": "mean",
+    "BitAnd": "bit_and",
+    "BitOr": "bit_or",
+    "BoolAnd": "bool_and",
+    "BoolOr": "bool_or",
+    "Count": "sum",
+    "Max": "max",
+    "Min": "min",
+    "RegrCount": "sum",
+    "Sum": "sum",
 }
 _INTEGERS = ("smallint", "integer", "bigint")
 _STRINGS = ("character", "character varying")
@@ -49,7 +52,10 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A column that the facts give for a metric: the aggregate itself, or the sum and the count of a mean."""
+    """A column that the facts give for a metric: the aggregate itself, or the sum and the count of a mean.
+
+    It is not called as the metric, which may have the name of a field that another metric reads.
+    """
 
     name: str
     expression: Any
@@ -74,13 +80,13 @@ class Metric:
     def zero(self) -> Any:
         """What nothing comes to where gaps are filled with zeros: 0 for counts and sums, None for others."""
         if self.merge != "sum":
-            return None
+            return self.empty if self.empty == 0 else None  # that of a count of distinct values
         return timedelta() if self.type == "interval" else 0
 
 
 def is_metric(value: object) -> bool:
     """Return whether a value can stand in ``metrics``: an aggregate, an expression of aggregates, or a Ratio."""
-    return isinstance(value, Ratio) or bool(getattr(value, "contains_aggregate", False))
+    return isinstance(value, Ratio) or has_aggregate(value)
 
 
 def read_metric(queryset: models.QuerySet[Any], name: str, expression: Any) -> Metric:
@@ -89,17 +95,23 @@ def read_metric(queryset: models.QuerySet[Any], name: str, expression: Any) -> M
     Raises:
         DeclarationError: A name in it leads nowhere, or its type is no column's. Without the class's name.
     """
-    resolved = _resolved(queryset, name, expression)
-    kind = _type(name, resolved.output_field)
-    parts: tuple[Part, ...] = (Part(name, expression),)
+    expression, resolved = _resolved(queryset, name, expression)
+    kind = _type(name, resolved)
+    parts: tuple[Part, ...] = (Part(f"of_{name}", expression),)
     merge = _merge(expression)
+    if merge == "mean" and kind in _INTEGERS:  # by its output_field: rounded, as no quotient of whole numbers is
+        merge = None
     if merge == "mean":
-        value, condition = expression.get_source_expressions()[0], expression.filter
+        value, condition = expression.get_source_expressions()[0], condition_of(expression)
         parts = (
-            Part(f"{name}_sum", Sum(value, filter=condition)),
-            Part(f"{name}_count", Count(value, filter=condition)),
+            Part(f"sum_of_{name}", Sum(value, filter=condition)),
+            Part(f"count_of_{name}", Count(value, filter=condition)),
         )
-    return Metric(name, kind, _empty(resolved), merge, parts)
+    try:
+        empty = value_over_nothing(resolved)
+    except DeclarationError as error:
+        raise DeclarationError(f"metric {name!r}: {error}") from None
+    return Metric(name, kind, empty, merge, parts)
 
 
 def type_words(field: models.Field[Any, Any]) -> Type | None:
@@ -111,60 +123,47 @@ def type_words(field: models.Field[Any, Any]) -> Type | None:
     return kind if kind is not None and kind.name in NAMES else None
 
 
-def _resolved(queryset: models.QuerySet[Any], name: str, expression: Any) -> Any:
+def _resolved(queryset: models.QuerySet[Any], name: str, expression: Any) -> tuple[Any, Any]:
+    """Return an expression that can be written over no row, and what it is over a queryset's rows."""
+    rows: Any = queryset.order_by().values("pk")
     try:
-        # Under a name that no field has.
-        return queryset.model._base_manager.values("pk").annotate(_metric=expression).query.annotations["_metric"]
+        written = never_elided(queryset.query, expression)
+        found = rows.annotate(_metric=written).query.annotations["_metric"]  # under a name that no field has
+        found.output_field  # noqa: B018 - finding it may fail
     except FieldError as error:
         raise DeclarationError(f"metric {name!r}: {explained(error, name)}") from None
     except (TypeError, ValueError) as error:
         raise DeclarationError(f"metric {name!r}: {error}") from None
+    return written, found
 
 
-def _type(name: str, field: models.Field[Any, Any]) -> str:
-    kind = type_words(field)
+def _type(name: str, resolved: Any) -> str:
+    kind = type_words(resolved.output_field)
     if kind is None:
-        raise DeclarationError(
-            f"metric {name!r} is a {type(field).__name__}, which is no column's type; give it an output_field."
-        )
+        field = type(resolved.output_field).__name__
+        raise DeclarationError(f"metric {name!r} is a {field}, which is no column's type; give it an output_field.")
+    kind = replace(kind, sizes=())  # a sum has more digits than the column
     if kind.dimensions:
         return str(kind)
-    if kind.name in _INTEGERS:  # a Count is declared as integer by Django, and is a bigint
+    if kind.name in _INTEGERS:  # a count is a bigint, though an integer to Django
         return "bigint"
-    return "text" if kind.name in _STRINGS else kind.name  # a sum has more digits than the column
+    return "text" if kind.name in _STRINGS else kind.name
 
 
 def _merge(expression: Any) -> Merge | None:
     """Return how a metric's values are merged. Only what is known by its class is: a subclass may mean anything."""
-    if isinstance(expression, Coalesce) and len(expression.get_source_expressions()) == 2:
-        expression, default = expression.get_source_expressions()
-        return "sum" if type(expression) is Sum and getattr(default, "value", None) == 0 else None
-    is_distinct = getattr(expression, "distinct", False)
-    if type(expression) is Avg:
-        return None if is_distinct else "mean"
-    found = _MERGES.get(type(expression))
+    sources = expression.get_source_expressions() if isinstance(expression, Expression) else ()
+    if type(expression) is Coalesce and len(sources) == 2:
+        return "sum" if _merge(sources[0]) == "sum" and _is_nothing(sources[1]) else None
+    kind = type(expression)
+    found = _MERGES.get(kind.__name__) if kind.__module__.startswith("django.") else None
     default = getattr(expression, "default", None)
-    if default is not None and not (found == "sum" and getattr(default, "value", default) == 0):
+    if default is not None and not (found == "sum" and _is_nothing(default)):
         return None  # min() of a default is not the default of a min()
-    return None if found == "sum" and is_distinct else found
+    is_distinct = getattr(expression, "distinct", False)
+    return None if is_distinct and found in ("sum", "mean") else found
 
 
-def _empty(resolved: Any) -> Any:
-    """Return the value over no row.
-
-    Raises:
-        DeclarationError: It is not known.
-    """
-    if isinstance(resolved, CombinedExpression):
-        if any(_empty(part) is None for part in resolved.get_source_expressions()):
-            return None
-        raise DeclarationError(f"the value of {resolved} over no row is not known; declare its parts, and a Ratio.")
-    if isinstance(resolved, Value):
-        return resolved.value
-    found = resolved.empty_result_set_value
-    if found is NotImplemented:
-        sources = [part for part in resolved.get_source_expressions() if part is not None and not isinstance(part, Q)]
-        if sources and _empty(sources[0]) is None:
-            return None  # a function of NULL
-        raise DeclarationError(f"the value of {resolved} over no row is not known; wrap it in Coalesce.")
-    return found
+def _is_nothing(value: Any) -> bool:
+    """Return whether adding a value changes no sum."""
+    return getattr(value, "value", value) in (0, timedelta())

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.exceptions import FieldError
 from django.db import models
-from django.db.models import Q
+from django.db.models import Lookup, Q
 from django.db.models.constants import LOOKUP_SEP
 from django.db.models.expressions import F, OuterRef, Subquery
 from django.db.models.sql import Query
@@ -19,7 +19,7 @@ from reports.errors import DeclarationError, near
 # The relations by which a name leaves a model, up to the last one that leads to many rows; none for a field of its own.
 Branch = tuple[str, ...]
 
-_UNKNOWN = re.compile(r"Cannot resolve keyword '(?P<name>\w+)' into field\. Choices are: (?P<names>.+)")
+_UNKNOWN = re.compile(r"Cannot resolve keyword '(?P<name>\w*)' into field\. Choices are: (?P<names>.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,9 @@ def _walk(expression: Any) -> Iterator[str | None]:
         yield None
     elif isinstance(expression, F):
         yield expression.name  # type: ignore[attr-defined]
-    elif isinstance(expression, (list, tuple)):
-        for item in expression:
+    elif isinstance(expression, (list, tuple, Lookup)):
+        # Not yet resolved, a lookup does not tell of a name on its right.
+        for item in (expression.lhs, expression.rhs) if isinstance(expression, Lookup) else expression:
             yield from _walk(item)
     elif hasattr(expression, "get_source_expressions"):
         for part in expression.get_source_expressions():
@@ -64,12 +65,16 @@ def branch_of(query: Query, name: str) -> Branch:
         DeclarationError: The name leads nowhere; names the fields there are. Without the class's name.
     """
     parts = name.split(LOOKUP_SEP)
+    if parts[0] in query.annotations:  # a value of each row
+        return ()
     options: Any = query.get_meta()
     branch: Branch = ()
     known = 0
     for end in range(1, len(parts) + 1):
         try:
-            path, _, _, rest = query.names_to_path(parts[:end], options)
+            path, field, _, rest = query.names_to_path(parts[:end], options)
+            if rest and field.is_relation and not field.get_lookup(rest[0]):
+                query.names_to_path(rest, path[-1].to_opts)  # says that there is none, and which there are
         except FieldError as error:
             raise DeclarationError(explained(error, name)) from None
         if rest:  # a transform or a lookup of the field before it

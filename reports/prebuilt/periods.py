@@ -57,6 +57,11 @@ class Calendar:
         return "1 day" if self.period is Period.DAY else "7 days"
 
     @property
+    def months(self) -> int:
+        """The length in months; 0 for hours, days and weeks."""
+        return _MONTHS.get(self.period, 0)
+
+    @property
     def first_weekday(self) -> int:
         """The ISO number of the day on which weeks begin."""
         return 1 if self.period is Period.ISO_WEEK else self.week_start
@@ -86,9 +91,9 @@ class Calendar:
 
     def count(self, first: date, end: date) -> int:
         """Return how many periods have a part from one day on and before another; of hours, 25 a day."""
-        low = self.floor(first)
-        if low >= end:
+        if first >= end:
             return 0
+        low = self.floor(first)
         days = (end - low).days
         if self.is_hour:
             return 25 * days

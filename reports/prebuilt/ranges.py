@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 
-from reports.prebuilt.periods import Calendar
+from django.db.models import F, Q
+from django.db.models.lookups import GreaterThanOrEqual, LessThan
+
+from reports.prebuilt.periods import Calendar, LocalDate
+from reports.prebuilt.zones import zone_words
 
 Bound = date | datetime | None
 
@@ -35,7 +39,7 @@ def make_range(start: Bound, end: Bound, zone: tzinfo, *, of_dates: bool = False
     Args:
         of_dates: The field holds dates: a bound within a day takes the whole day in.
     """
-    first_day, end_day = _day(start, zone), _day(end, zone)
+    first_day, end_day = local_day(start, zone), local_day(end, zone)
     if isinstance(end, datetime) and end_day is not None and _instant(end_day, zone) < end:
         end_day += timedelta(days=1)
     if of_dates:
@@ -47,18 +51,58 @@ def last_periods(number: int, calendar: Calendar, zone: tzinfo) -> tuple[Bound, 
     """Return the bounds of that many periods, of which the last is under way."""
     now = datetime.now(UTC)
     if calendar.is_hour:
-        hour = now.replace(minute=0, second=0, microsecond=0)
+        hour = hour_of(now, zone)
         return hour - timedelta(hours=number - 1), hour + timedelta(hours=1)
     current = calendar.floor(now.astimezone(zone).date())
     return calendar.step_from(current, 1 - number), calendar.step_from(current)
 
 
-def _day(bound: Bound, zone: tzinfo) -> date | None:
+def hour_of(instant: datetime, zone: tzinfo) -> datetime:
+    """Return when the hour of an instant begins, as ``date_trunc`` finds it: at a half or a quarter in some zones."""
+    local = instant.astimezone(zone)
+    return instant - timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
+
+
+def local_day(bound: Bound, zone: tzinfo) -> date | None:
+    """Return the day that a bound is on in a zone."""
     return bound.astimezone(zone).date() if isinstance(bound, datetime) else bound
 
 
+def between(field: str, bounds: Range, zone: tzinfo) -> Q:
+    """Return the condition that a row's date is in a range; in an open one, that it has a date."""
+    given = {"gte": bounds.start, "lt": bounds.end}
+    days: list[Any] = []
+    local = LocalDate(F(field), zone_words(zone))
+    if _is_torn(bounds.start, bounds.first_day, zone):
+        days.append(GreaterThanOrEqual(local, bounds.first_day))
+    if _is_torn(bounds.end, bounds.end_day, zone):
+        given["lt"] = _midnight(bounds.end_day, zone, last=True)
+        days.append(LessThan(local, bounds.end_day))
+    known: dict[str, Any] = {f"{field}__{name}": value for name, value in given.items() if value is not None}
+    return Q(*days, **(known or {f"{field}__isnull": False}))
+
+
+def _is_torn(bound: Bound, day: date | None, zone: tzinfo) -> bool:
+    """Return whether a bound is a day's first midnight, after which clocks went back into the day before.
+
+    So they did in Newfoundland at one minute past midnight, until 2010: no instant is between the two days.
+    """
+    if day is None or not isinstance(bound, datetime) or bound != _midnight(day, zone):
+        return False
+    last = _midnight(day, zone, last=True)
+    return last > bound and (last - timedelta(microseconds=1)).astimezone(zone).date() < day
+
+
 def _instant(bound: Bound, zone: tzinfo) -> Any:
-    """Return when a day begins, where its midnight comes twice the first time; an instant itself."""
-    if bound is None or isinstance(bound, datetime):
-        return bound
-    return datetime.combine(bound, time(), tzinfo=zone).astimezone(UTC)
+    """Return when a day begins, where its midnight comes twice the first time; an instant as one of UTC.
+
+    Python counts hours between two instants of one zone by its clocks, which skip and repeat some.
+    """
+    if isinstance(bound, datetime):
+        return bound.astimezone(UTC)
+    return bound and _midnight(bound, zone)
+
+
+def _midnight(day: date | None, zone: tzinfo, *, last: bool = False) -> datetime:
+    assert day is not None
+    return datetime.combine(day, time(fold=last), tzinfo=zone).astimezone(UTC)

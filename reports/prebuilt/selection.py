@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reports.errors import DeclarationError, listed, near
 from reports.prebuilt.dimensions import Dimension
@@ -26,6 +26,16 @@ class Output:
         """True when it divides the first of its metrics by the second."""
         return len(self.metrics) > 1
 
+    @property
+    def is_number(self) -> bool:
+        """True when it can be subtracted and divided."""
+        return self.type in _NUMBERS
+
+    @property
+    def type_of_ratio(self) -> str:
+        """The type of what it is when it is divided: that of whole numbers is no whole number."""
+        return "numeric" if self.type == "bigint" else self.type
+
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
@@ -47,6 +57,10 @@ class Metrics:
     def parts(self) -> tuple[str, ...]:
         """The names of the columns that the facts give."""
         return tuple(part.name for metric in self.needed for part in metric.parts)
+
+    def renamed(self, pattern: str) -> Metrics:
+        """Return the same with other names for the columns: ``"{}_before"``."""
+        return Metrics(tuple(replace(output, name=pattern.format(output.name)) for output in self.outputs))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,7 @@
 {%- import "prebuilt/macros/periods.sql" as calendar with context %}
 WITH facts AS {{ materialized }} {{ facts }}
 {%- if fill is given %},
-spine AS (
-    {{ calendar.spine(dates) }}
-),
-grid AS (
-    SELECT s.period{{ dimension.by(dimensions, "d") }}
-    FROM spine AS s
-    {%- if dimensions | length %}
-    CROSS JOIN (SELECT DISTINCT {{ dimension.list(dimensions, "facts") }} FROM facts) AS d
-    {%- endif %}
-),
+{{ calendar.grid(dates, dimensions) }},
 filled AS (
     SELECT g.period AS by_period{{ dimension.by(dimensions, "g") }}
         {%- for part in metrics.parts %}, f.{{ part | identifier }}{% endfor %}

@@ -15,8 +15,8 @@
 {%- endif -%}
 {%- endmacro -%}
 
-{#- A column of the report: a metric or a ratio, of the declared type; NULL when it is not asked for. -#}
-{%- macro column(output, rows, over=none, nothing=none) -%}
+{#- What a metric or a ratio comes to, of the declared type; NULL when it is not asked for. -#}
+{%- macro expression(output, rows, over=none, nothing=none) -%}
 {%- if not output.is_asked -%}
 NULL::{{ output.type | sqlsafe }}
 {%- elif output.is_ratio -%}
@@ -25,5 +25,10 @@ NULL::{{ output.type | sqlsafe }}
 coalesce(({{ value(output.metrics[0], rows, over) }})::{{ output.type | sqlsafe }}, ({{ nothing }})::{{ output.type | sqlsafe }})
 {%- else -%}
 ({{ value(output.metrics[0], rows, over) }})::{{ output.type | sqlsafe }}
-{%- endif %} AS {{ output.name | identifier }}
+{%- endif -%}
+{%- endmacro -%}
+
+{#- The same as a column of the report. -#}
+{%- macro column(output, rows, over=none, nothing=none) -%}
+{{ expression(output, rows, over, nothing) }} AS {{ output.name | identifier }}
 {%- endmacro -%}

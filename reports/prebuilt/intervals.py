@@ -1,0 +1,152 @@
+"""What was active when: rows that have a beginning and perhaps an end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import Case, DateField, DateTimeField, F, Func, Q, Value, When
+from django.db.models.functions import Coalesce, Greatest
+
+from reports.errors import DeclarationError, listed
+from reports.header import Column
+from reports.prebuilt import attributes
+from reports.prebuilt.attributes import Check, member
+from reports.prebuilt.dated import Dates
+from reports.prebuilt.facts import grouped
+from reports.prebuilt.metrics import Metric, read_metric
+from reports.prebuilt.series import Series
+
+# Adding and subtracting these loses nothing.
+_EXACT = ("bigint", "interval", "numeric")
+
+
+class Edge(models.TextChoices):
+    """At which instant of a period: its first or its last one, of the part that is in the range."""
+
+    START = "start"
+    END = "end"
+
+
+class ActiveAsOf(Series):
+    """The metrics of the rows that were active at the end of each period, or at its start. One row per period.
+
+    A row is active from ``starts`` on and before ``ends``, two dates of it; without ``ends`` it still is, without
+    ``starts`` it never was. ``edge`` says when they are counted: ``END`` at the last instant of each period, or on its
+    last day, ``START`` at the first. In a period that the range has a part of, it is that part's. There is a row for
+    every period of the range, and with dimensions for every combination of theirs that is counted in one; where nothing
+    is active, counts and sums are 0.
+
+    Counts, sums and means are added where a row comes and subtracted where it goes. With other metrics, and numbers
+    that are rounded when they are added, each row is repeated for every period in which it counts; not by hours.
+    """
+
+    template = "prebuilt/active_as_of.sql"
+
+    dated_by = "starts"
+    starts: ClassVar[str] = ""
+    ends: ClassVar[str] = ""
+    edge: ClassVar[str] = Edge.END
+
+    vocabulary: ClassVar[Mapping[str, Check]] = {
+        **Series.vocabulary,
+        "date_field": attributes.nothing,
+        "starts": attributes.text,
+        "ends": attributes.text,
+        "edge": member(Edge),
+    }
+
+    @classmethod
+    def read_columns(cls) -> Iterable[Column]:
+        """Yield the period, the dimensions and the metrics."""
+        if cls.holds_dates("starts") != cls.holds_dates("ends"):
+            raise DeclarationError(f"of starts {cls.starts!r} and ends {cls.ends!r} only one has a time.")
+        yield from cls.key_columns()
+        yield from cls.metric_columns()
+        cls.check_closed("a filled series")
+        repeated = [metric.name for metric in cls.read_metrics() if not cls.can_be_subtracted(metric)]
+        if repeated and cls.has_hours():
+            raise DeclarationError(
+                f"by hours only exact counts, sums and means can be told, and {listed(repeated)} is none of them."
+            )
+
+    @classmethod
+    def can_be_subtracted(cls, metric: Metric) -> bool:
+        """Return whether the value over all but some rows comes, without loss, of that over all and that over those."""
+        source = cls.declared_source()
+        parts = (read_metric(source, part.name, part.expression) for part in metric.parts)
+        return metric.merge in ("sum", "mean") and all(part.type in _EXACT for part in parts)
+
+    def get_shape(self, given: Mapping[str, Any]) -> Mapping[str, object]:
+        dates, dimensions, metrics = self.dates(given), self.asked_dimensions(given), self.asked_metrics(given)
+        self.check_spine(dates, self.most_periods)
+        is_moving = all(self.can_be_subtracted(metric) for metric in metrics.needed)
+        edge = Edge(self.asked(given, "edge"))
+        entered, left = self._moves(dates, edge)
+        keys = {"entered": entered, "left": left} if is_moving else {"period": _periods(entered, left, dates, edge)}
+        by = {**keys, **{each.name: each.expression for each in dimensions}}
+        return {
+            "dates": dates,
+            "dimensions": dimensions,
+            "edge": edge,
+            "facts": grouped(self._active(dates), by, metrics.needed),
+            "has_hours": self.has_hours(),
+            "is_moving": is_moving,
+            "last_day": _last_day(dates),
+            "metrics": metrics,
+        }
+
+    def _active(self, dates: Dates) -> models.QuerySet[Any]:
+        """Return the rows that may have been active in the range."""
+        starts, ends, bounds = self.starts, self.ends, dates.range
+        rows = self.rows_of_source().filter(**{f"{starts}__lt": bounds.end})
+        return rows.filter(Q(**{f"{ends}__isnull": True}) | Q(**{f"{ends}__gt": bounds.start}))
+
+    def _moves(self, dates: Dates, edge: Edge) -> tuple[Any, Any]:
+        """Return the periods in which a row comes and goes, as expressions.
+
+        At the end of a period, what moves in it has moved; at the start, what moved before it. A row that comes before
+        the start of the range comes in NULL, one that goes after its end goes in NULL.
+        """
+        bounds = dates.range
+        if edge is Edge.END:
+            entered = dates.period_of(Greatest(F(self.starts), Value(bounds.start)))
+            return entered, Case(When(**{f"{self.ends}__lt": bounds.end}, then=dates.period_of(F(self.ends))))
+        before = {path: dates.period_of(_before(F(path), dates)) for path in (self.starts, self.ends)}
+        return (
+            Case(When(**{f"{self.starts}__gt": bounds.start}, then=before[self.starts])),
+            Case(When(**{f"{self.ends}__lt": bounds.end}, then=before[self.ends])),
+        )
+
+
+def _last_day(dates: Dates) -> date:
+    """Return the first day of the last period."""
+    first, end = dates.range.first_day, dates.range.end_day
+    assert first is not None
+    assert end is not None
+    return dates.calendar.floor(end - timedelta(days=1) if end > first else first)
+
+
+def _before(moment: Any, dates: Dates) -> Any:
+    """Return the last day before a date, or the last instant before an instant."""
+    if dates.of_dates:
+        return Func(moment, template="(%(expressions)s - 1)", output_field=DateField())
+    return Func(moment, template="(%(expressions)s - interval '1 microsecond')", output_field=DateTimeField())
+
+
+def _periods(entered: Any, left: Any, dates: Dates, edge: Edge) -> Any:
+    """Return every period in which a row counts, from those in which it comes and goes: one row becomes several."""
+    assert dates.range.first_day is not None
+    first, last = (Value(day) for day in (dates.calendar.floor(dates.range.first_day), _last_day(dates)))
+    step = f"interval '{dates.calendar.step}'"
+    if edge is Edge.END:
+        left = Func(left, template=f"(%(expressions)s - {step})", output_field=DateField())
+    else:
+        entered = Func(entered, template=f"(%(expressions)s + {step})", output_field=DateField())
+    bounds = (Coalesce(entered, first, output_field=DateField()), Coalesce(left, last, output_field=DateField()))
+    days = (Func(each, template="(%(expressions)s)::timestamp") for each in bounds)
+    found: Any = Func(*days, template=f"generate_series(%(expressions)s, {step})::date", output_field=DateField())
+    found.set_returning = True
+    return found

@@ -1,0 +1,65 @@
+-- doc: Metrics of the rows that were active at an edge of each period. One row per period, or per period and dimensions.
+--   A row is active from its start on and before its end, so that one that ends at midnight is not in the next day, and is
+--   in the last instant of its own. The rows are read once and grouped by the periods in which they come and go; what is
+--   active is what has come less what has gone. Metrics that cannot be subtracted are grouped by each period in which a
+--   row is active. slick-reporting's time series compare one date only, and run a query for each period.
+{%- import "prebuilt/macros/metrics.sql" as metric with context %}
+{%- import "prebuilt/macros/dimensions.sql" as dimension with context %}
+{%- import "prebuilt/macros/periods.sql" as calendar with context %}
+WITH facts AS {{ materialized }} {% if is_moving %}(
+    SELECT f.*
+    FROM {{ facts }} AS f
+    -- Without those that come and go between two edges, or go before they come.
+    WHERE coalesce(f.by_entered < f.by_left, true)
+    {%- if edge == "start" and dates.calendar.is_hour %} AND coalesce(f.by_entered < date_trunc('hour', {{ dates.range.end }}::timestamptz - interval '1 microsecond', {{ dates.zone_words }}), true)
+    {%- elif edge == "start" %} AND coalesce(f.by_entered < {{ last_day }}::date, true)
+    {%- endif %}
+){% else %}{{ facts }}{% endif %},
+{{ calendar.grid(dates, dimensions) }},
+{%- if is_moving %}
+moves AS (
+    SELECT f.by_entered AS period{{ dimension.by(dimensions, "f") }}, true AS is_move
+        {%- for part in metrics.parts %}, sum(f.{{ part | identifier }}) AS {{ part | identifier }}{% endfor %}
+    FROM facts AS f
+    GROUP BY f.by_entered{{ dimension.by(dimensions, "f") }}
+    UNION ALL
+    SELECT f.by_left{{ dimension.by(dimensions, "f") }}, true
+        {%- for part in metrics.parts %}, -sum(f.{{ part | identifier }}){% endfor %}
+    FROM facts AS f
+    WHERE f.by_left IS NOT NULL
+    GROUP BY f.by_left{{ dimension.by(dimensions, "f") }}
+    UNION ALL
+    SELECT g.period{{ dimension.by(dimensions, "g") }}, false
+        {%- for part in metrics.parts %}, NULL{% endfor %}
+    FROM grid AS g
+),
+active AS (
+    SELECT m.period{{ dimension.by(dimensions, "m") }}, m.is_move
+        {%- for each in metrics.needed -%}
+        {%- for part in each.parts %},
+        {% if each.zero is none %}{{ metric.part(part, "m", "sum", "OVER so_far") }}{% else %}coalesce({{ metric.part(part, "m", "sum", "OVER so_far") }}, {{ each.zero }}){% endif %} AS {{ part.name | identifier }}
+        {%- endfor -%}
+        {%- endfor %}
+    FROM moves AS m
+    -- What moves in a period has moved at its end, and not yet at its start. NULL is before all periods.
+    WINDOW so_far AS (PARTITION BY true{{ dimension.by(dimensions, "m") }} ORDER BY m.period NULLS FIRST, m.is_move{% if edge == "end" %} DESC{% endif %} ROWS UNBOUNDED PRECEDING)
+)
+{%- else %}
+active AS (
+    SELECT g.period{{ dimension.by(dimensions, "g") }}, false AS is_move
+        {%- for each in metrics.needed -%}
+        {%- for part in each.parts %},
+        {% if each.zero is none %}{{ metric.part(part, "f", none, none) }}{% else %}coalesce({{ metric.part(part, "f", none, none) }}, {{ each.zero }}){% endif %} AS {{ part.name | identifier }}
+        {%- endfor -%}
+        {%- endfor %}
+    FROM grid AS g
+    LEFT JOIN facts AS f ON f.by_period = g.period{{ dimension.same(dimensions, "f", "g") }}
+)
+{%- endif %}
+SELECT {% set period = "a.period" | sqlsafe %}{{ calendar.column(period, dates, has_hours) }} AS period
+    {{- dimension.columns(dimensions, "a") }}
+    {%- for each in metrics %},
+    {{ metric.column(each, "a") }}
+    {%- endfor %}
+FROM active AS a
+WHERE NOT a.is_move

@@ -1,0 +1,24 @@
+-- doc: The metrics of each group and their shares of the total, as parts of 1. One row per group. The total is that of
+--   all groups, also where the rows are filtered or cut afterwards; the share of a total of 0 is NULL.
+{%- import "prebuilt/macros/metrics.sql" as metric with context %}
+{%- import "prebuilt/macros/dimensions.sql" as dimension with context %}
+{%- macro share(each, over, name) -%}
+{%- if each.is_asked -%}
+({{ metric.value(each.metrics[0], "f") }})::{{ shares[each.name] | sqlsafe }} / nullif({{ metric.value(each.metrics[0], "f", over) }}, 0)::{{ shares[each.name] | sqlsafe }}
+{%- else -%}
+NULL::{{ shares[each.name] | sqlsafe }}
+{%- endif %} AS {{ name | identifier }}
+{%- endmacro %}
+WITH facts AS {{ materialized }} {{ facts }}
+SELECT {% for each in dimensions.every %}{% if not loop.first %}, {% endif %}{{ dimension.column(each, dimensions, "f") }}{% endfor %}
+    {%- for each in metrics %},
+    {{ metric.column(each, "f") }}
+    {%- if each.name in shares %},
+    {{ share(each, "OVER ()", each.name ~ "_share") }}
+    {%- if has_partition %},
+    {% set within %}OVER ({% if partition | length %}PARTITION BY {{ dimension.list(partition, "f") }}{% endif %}){% endset -%}
+    {{ share(each, within, each.name ~ "_share_within") }}
+    {%- endif %}
+    {%- endif %}
+    {%- endfor %}
+FROM facts AS f
