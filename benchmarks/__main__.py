@@ -15,7 +15,24 @@ django.setup()
 
 from django.db import connection  # noqa: E402 - Django first
 
-from benchmarks import binder, counts, crossover, downloads, endpoint, exports, overhead, rows  # noqa: E402
+from benchmarks import (  # noqa: E402
+    binder,
+    counts,
+    crossover,
+    downloads,
+    endpoint,
+    exports,
+    overhead,
+    prebuilt_customers,
+    prebuilt_distribution,
+    prebuilt_grouped_metrics,
+    prebuilt_quality,
+    prebuilt_ranking,
+    prebuilt_structures,
+    prebuilt_tables,
+    prebuilt_time_series,
+    rows,
+)
 
 MEASUREMENTS = {
     "binder": binder.measure,
@@ -26,6 +43,14 @@ MEASUREMENTS = {
     "endpoint": endpoint.measure,
     "counts": counts.measure,
     "crossover": crossover.measure,
+    "grouped_metrics": prebuilt_grouped_metrics.measure,
+    "time_series": prebuilt_time_series.measure,
+    "ranking": prebuilt_ranking.measure,
+    "distribution": prebuilt_distribution.measure,
+    "tables": prebuilt_tables.measure,
+    "customers": prebuilt_customers.measure,
+    "structures": prebuilt_structures.measure,
+    "quality": prebuilt_quality.measure,
 }
 
 

@@ -16,7 +16,28 @@ from example_project.tables import Cell, Heading, body, columns_of, header
 from reports import get_report
 
 ROWS = 8
-BOARDS: dict[str, tuple[str, ...]] = {}
+BOARDS = {
+    "helpdesk": (
+        "dashboards.year_in_figures",
+        "dashboards.tickets_by_month",
+        "dashboards.tickets_open",
+        "dashboards.reception_overview",
+        "dashboards.hours_promised",
+        "dashboards.old_tickets",
+        "dashboards.regions_and_statuses",
+        "dashboards.tickets_by_weekday",
+    ),
+    "shop": (
+        "dashboards.revenue_against_last_year",
+        "dashboards.paid_to_date",
+        "dashboards.best_products",
+        "dashboards.categories_and_other",
+        "dashboards.category_classes",
+        "dashboards.customers_kept",
+        "dashboards.from_look_to_order",
+        "dashboards.customers_coming_and_going",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)

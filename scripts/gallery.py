@@ -59,7 +59,7 @@ def pages() -> dict[str, str]:
     modules = {name: import_module(f"example_project.dashboards.reports.{name}") for name in FAMILIES}
     found = {f"{name}.md": _page(module) for name, module in modules.items()}
     lines = [
-        f"| [{_question(report)}]({name}.md#{prebuilt.lower()}) | `{prebuilt}` |"
+        f"| [{_question(report)}]({name}.md#{prebuilt.lower()}-{report.__name__.lower()}) | `{prebuilt}` |"
         for name, module in modules.items()
         for report, prebuilt in _reports(module)
     ]
@@ -101,7 +101,7 @@ def _entry(report: type, prebuilt: str) -> str:
     call_command("report", name, "--format", "csv", "--limit", str(ROWS), "--user", "staff", stdout=rows)
     return "\n\n".join(
         [
-            f"## {prebuilt}\n\n**{_question(report)}**",
+            f"## {prebuilt}: {report.__name__}\n\n**{_question(report)}**",
             f"```python\n{dedent(inspect.getsource(report)).strip()}\n```",
             _table(rows.getvalue()),
             f"<details><summary>SQL</summary>\n\n```sql\n{_broken(sql.getvalue())}\n```\n\n</details>",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django import forms
 from django.core import checks
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db.models import Avg, Count, Max, Sum
 
 from reports import Report
@@ -136,6 +136,16 @@ def test_example_is_checked_against_the_form(project):
     ]
 
 
+@pytest.mark.parametrize(
+    ("ordering", "is_fixed"), [([], True), (["kind", "-period"], True), (["-n"], False), (["-n", "period"], False)]
+)
+def test_ordering_by_all_groups_is_fixed(ordering, is_fixed, project):
+    """They are no key where a dimension may be NULL."""
+    made(ordering=ordering)
+
+    assert [message.id for message in project.messages()] == ([] if is_fixed else ["reports.W001"])
+
+
 def test_ordering_is_checked_against_the_columns(project):
     made(ordering=["-tota", "period", "kind"])
 
@@ -235,7 +245,7 @@ def test_type_that_postgresql_does_not_give_is_told(project):
 def test_aggregate_that_postgresql_does_not_have_is_told(project):
     made(metrics={"n": Sum("kind")})
 
-    assert [message.id for message in check_database(databases=["default"])] == ["reports.E021"]
+    assert [message.id for message in check_database(databases=["default"])] == ["reports.E020"]
 
 
 @pytest.mark.django_db
@@ -288,8 +298,16 @@ def test_inspecting_a_prebuilt_report_says_where_its_columns_come_from(project, 
 
     call_command("inspectreport", "tests.checked")
 
-    out = capsys.readouterr().out
-    assert "period" in out
+    assert capsys.readouterr().out.splitlines() == [
+        "-- column: period date",
+        '-- column: kind "character varying" null',
+        "-- column: n bigint",
+        "-- column: total numeric null",
+        "-- column: mean numeric null",
+        "-- column: share numeric null",
+    ]
+    with pytest.raises(CommandError, match=r"^the columns of tests\.checked come of its class's attributes: there is"):
+        call_command("inspectreport", "tests.checked", write=True)
 
 
 @pytest.mark.django_db

@@ -232,7 +232,7 @@ def test_relations_of_one_hidden_name_are_not_taken_for_one_another(world):
         metrics = {
             "items": Count("maker__items"),
             "of_seller": Count("seller__items"),
-            "shared": Sum("maker__items__price"),
+            "price": Sum("maker__items__price"),
         }
 
     assert list(Things().run().values_list("items", "of_seller", "price")) == [(2, 1, 30), (1, 2, 5)]

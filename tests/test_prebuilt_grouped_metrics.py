@@ -637,6 +637,13 @@ def test_values_that_no_attribute_may_have_are_refused(attributes, message):
         type("Wrong", (Buyers,), attributes)
 
 
+def test_branches_of_a_run_that_do_not_fit_are_refused():
+    report = type("Wrong", (Buyers,), {"get_branches": lambda self: {"visit": Q(step="a")}})
+
+    with pytest.raises(DeclarationError, match="^Wrong: branches: visit, over which no metric is"):
+        report().run()
+
+
 def test_columns_and_ordering():
     class Some(Buyers):
         fields = ["name", "region"]

@@ -13,6 +13,8 @@ from django.db.models.constants import LOOKUP_SEP
 from reports.checks.places import placed
 from reports.checks.subject import Subject
 from reports.errors import listed, near
+from reports.prebuilt.declared import Prebuilt
+from reports.report import Report
 from reports.source import has_key
 
 
@@ -37,7 +39,7 @@ def check_ordering(subject: Subject) -> Iterator[checks.CheckMessage]:
         )
     if unknown or (model is None and items and "?" not in paths):
         return
-    if model is not None and _is_fixed(model, paths):
+    if model is not None and (_is_fixed(model, paths) or _is_of_groups(subject.report, model, paths)):
         return
     problem = "rows that are equal in the ordering have no fixed order" if items else "the rows have no fixed order"
     yield checks.Warning(
@@ -87,6 +89,14 @@ def _is_fixed(model: type[models.Model], paths: Iterable[str | None], above: tup
     found = [_columns(model, path, above) for path in paths if path is not None]
     ordered = set().union(*found)
     return any(set(key) <= ordered for key in _keys(model))
+
+
+def _is_of_groups(report: type[Report], model: type[models.Model], paths: Iterable[str | None]) -> bool:
+    """Return whether a prebuilt report is in its own ordering, or in one by all but metrics; no group comes twice."""
+    if not issubclass(report, Prebuilt):
+        return False
+    groups = {column.name for column in report.get_columns()} - set(report.metrics)
+    return not report.ordering or groups <= set().union(*[_columns(model, path, ()) for path in paths if path])
 
 
 def _columns(model: type[models.Model], path: str, above: tuple[object, ...]) -> set[str]:

@@ -170,7 +170,10 @@ class GroupedMetrics(Prebuilt):
         if variant and (problem := self._cannot_be(variant)):
             raise self.refused("variant", problem)
         chosen = self.get_branches()
-        check_chosen(self.declared_source().model, self.read_branches(), chosen)
+        try:
+            check_chosen(self.declared_source().model, self.read_branches(), chosen)
+        except DeclarationError as error:
+            raise DeclarationError(f"{type(self).__qualname__}: {error}") from None
         fields = self.read_fields()
         joins = Joins(
             source=once(self.rows_of_source()),

@@ -133,7 +133,7 @@ def _words(value: Any) -> str:
         local = timezone.localtime(value) if timezone.is_aware(value) else value
         value = local.date() if local.time() == time() else local.replace(tzinfo=None)
     text = format(value, "f") if isinstance(value, Decimal) else str(value)
-    sign = "" if isinstance(value, (int, float, Decimal)) and text.startswith("-") else ""
+    sign = "minus " if isinstance(value, (int, float, Decimal)) and text.startswith("-") else ""
     return _plain(sign + text).lower() or "value"
 
 

@@ -15,6 +15,7 @@ from reports.management.header_lines import write_columns
 from reports.management.inspection import Inspection, inspect_report
 from reports.management.python_text import PythonText
 from reports.management.targets import find_target
+from reports.prebuilt.declared import Prebuilt
 
 
 class Command(BaseCommand):
@@ -39,6 +40,9 @@ class Command(BaseCommand):
             report_class = find_target(options["report"])
             alias = options["database"] or alias_of(report_class)
             _check_database(alias)
+            if issubclass(report_class, Prebuilt):
+                self._print_prebuilt(report_class, write=options["write"])
+                return
             found = inspect_report(report_class, using=alias)
             if options["write"]:
                 self._write(found)
@@ -57,6 +61,13 @@ class Command(BaseCommand):
             self.stdout.write(column_line(column))
         self.stdout.write("")
         self.stdout.write(text, ending="")
+
+    def _print_prebuilt(self, report_class: type[Prebuilt], *, write: bool) -> None:
+        name = report_class.get_name()
+        if write:
+            raise CommandError(f"the columns of {name} come of its class's attributes: there is nothing to write.")
+        for column in report_class.get_columns():
+            self.stdout.write(column_line(column))
 
     def _write(self, found: Inspection) -> None:
         path = found.report_class.get_template().path
