@@ -96,8 +96,9 @@ PROFILE = """
 SELECT w, h, coalesce(f.tickets, 0), f.hours
 FROM generate_series(1, 7) AS w CROSS JOIN generate_series(0, 23) AS h
 LEFT JOIN (
-    SELECT extract(isodow FROM opened_at AT TIME ZONE 'UTC') AS weekday,
-           extract(hour FROM opened_at AT TIME ZONE 'UTC') AS hour, count(*) AS tickets, sum(resolution_hours) AS hours
+    SELECT extract(isodow FROM opened_at AT TIME ZONE 'UTC')::integer AS weekday,
+           extract(hour FROM opened_at AT TIME ZONE 'UTC')::integer AS hour,
+           count(*) AS tickets, sum(resolution_hours) AS hours
     FROM benchmark_tickets WHERE opened_at >= '2025-01-01Z' AND opened_at < '2026-01-01Z' GROUP BY 1, 2
 ) AS f ON f.weekday = w AND f.hour = h
 ORDER BY 1, 2

@@ -24,8 +24,8 @@ ALL = "all parameters"
 class Case:
     """Parameters to try a report with, as ``Report.run`` takes them; ``label`` says for a message which they are.
 
-    ``line`` is the template line of an example. ``missing`` has the parameters that belong here and for which no value
-    was found; ``can_run`` is False when one of them is required.
+    ``line`` is the template line of an example that stands in one. ``missing`` has the parameters that belong here and
+    for which no value was found; ``can_run`` is False when one of them is required.
     """
 
     label: str
@@ -33,12 +33,18 @@ class Case:
     line: int | None = None
     missing: tuple[str, ...] = ()
     can_run: bool = True
+    is_example: bool = False
 
 
 def examples_of(report_class: type[Report]) -> tuple[Case, ...]:
-    """Return the header's examples in their order."""
+    """Return the report's examples in their order."""
     return tuple(
-        Case(f"example on line {example.line}" if example.line else f"example {number}", example.params, example.line)
+        Case(
+            f"example on line {example.line}" if example.line else f"example {number}",
+            example.params,
+            example.line,
+            is_example=True,
+        )
         for number, example in enumerate(report_class.get_examples(), start=1)
     )
 

@@ -31,9 +31,7 @@ class Source(Protocol):
     ``alias`` is that of the first FROM item, None for a joined one.
     """
 
-    def as_sql(
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, alias: str | None = None
-    ) -> _Compiled: ...
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, alias: str | None = None) -> _Compiled: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -227,6 +227,19 @@ def test_cases_of_a_form_are_tried(project):
 
 
 @pytest.mark.django_db
+def test_example_that_the_report_refuses_is_told(project):
+    """Its form takes it."""
+    made(period=["month", "day"], Params=ASKED, examples=[{"period": "day"}, {"period": "year", "time_zone": "UTC"}])
+
+    (message,) = check_database(databases=["default"])
+
+    assert message.id == "reports.E022"
+    assert message.msg.endswith(
+        ".sql: the example is refused: report 'tests.checked': period: It must be one of month, day. With: example 2."
+    )
+
+
+@pytest.mark.django_db
 def test_type_that_postgresql_does_not_give_is_told(project):
     class Wrong(PeriodTotals):
         @classmethod
@@ -275,10 +288,8 @@ def test_report_is_run_by_the_command(project, capsys):
 
     call_command("report", "tests.checked", format="csv")
 
-    assert (
-        capsys.readouterr().out
-        == "period,kind,n,total,mean,share\r\n2025-01-01,a,1,3.00,3.0000000000000000,3.0000000000000000\r\n"
-    )
+    mean = "3.0000000000000000"
+    assert capsys.readouterr().out.split() == ["period,kind,n,total,mean,share", f"2025-01-01,a,1,3.00,{mean},{mean}"]
 
 
 def test_sql_is_printed_by_the_command(project, capsys):
@@ -300,7 +311,7 @@ def test_inspecting_a_prebuilt_report_says_where_its_columns_come_from(project, 
 
     assert capsys.readouterr().out.splitlines() == [
         "-- column: period date",
-        '-- column: kind "character varying" null',
+        "-- column: kind character varying null",
         "-- column: n bigint",
         "-- column: total numeric null",
         "-- column: mean numeric null",
@@ -319,7 +330,17 @@ def test_examples_are_cases_of_a_projects_tests(project):
     cases = list(every_example())
 
     assert [(case.report, case.params) for case in cases] == [(report, each.params) for each in report.get_examples()]
+    assert [str(case).partition("-")[2] for case in cases] == ["no example", "example of dimensions, start"]
     for case in cases:
+        case.check()
+
+
+def test_report_without_an_example_that_it_needs_fails_a_projects_test(project):
+    made(Params=form_of(period=forms.ChoiceField(choices=Period.choices)))
+
+    (case,) = every_example()
+
+    with pytest.raises(AssertionError, match=r"are required: period\. Write in the class: examples = \[{…}\]$"):
         case.check()
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from reports import errors
 from reports.errors import (
     AlreadyRegistered,
+    DeclarationError,
     ExportError,
     NotRegistered,
     ParamsError,

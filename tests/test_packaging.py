@@ -78,7 +78,7 @@ def test_wheel_holds_the_package_and_nothing_else(source: Path, wheel: Path):
     assert {name.split("/")[0].partition("-")[0] for name in names} == {"reports", "django_sql_reports"}
     assert modules | {"reports/py.typed", "reports/sql/__init__.py"} <= names
     assert {f"reports/sql/{name}" for name in templates(source).split()} <= names
-    assert "reports/sql/packaging/probe.sql" in names
+    assert {f"reports/sql/{name}.sql" for name in ("packaging/probe", "prebuilt/macros/metrics")} <= names
     assert not [name for name in names if "test" in name.replace("reports/testing", "")]
 
 

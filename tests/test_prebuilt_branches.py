@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.contrib.contenttypes.fields import GenericForeignKey, GenericRelation
@@ -18,7 +19,7 @@ from django.test.utils import isolate_apps
 
 from reports.prebuilt import GroupedMetrics, Variant
 from reports.prebuilt.back import Immovable, moved, way_back
-from reports.prebuilt.branches import is_cut, is_filtered, once
+from reports.prebuilt.once import is_cut, is_filtered, once
 from tests.models import Buyer, Figure, Region, Sale, Shelf, Store, Tag
 
 
@@ -38,6 +39,7 @@ from tests.models import Buyer, Figure, Region, Sale, Shelf, Store, Tag
 def test_way_back_leads_from_the_facts_to_the_source(model, path, fact, names, is_single, is_sound):
     back = way_back(model, tuple(path.split("__")))
 
+    assert back is not None
     assert back.passed[-1] is fact
     assert (back.names, back.is_single, back.is_sound) == (tuple(names.split("__")), is_single, is_sound)
 
@@ -60,12 +62,18 @@ def test_way_back_leads_from_the_facts_to_the_source(model, path, fact, names, i
     ],
 )
 def test_names_on_the_way_back(name, renamed):
-    assert way_back(Region, ("stores", "figures")).rename(name) == renamed
+    back = way_back(Region, ("stores", "figures"))
+
+    assert back is not None
+    assert back.rename(name) == renamed
 
 
 def test_name_that_is_no_field_cannot_be_moved():
+    back = way_back(Region, ("stores",))
+
+    assert back is not None
     with pytest.raises(Immovable):
-        way_back(Region, ("stores",)).rename("annotated")
+        back.rename("annotated")
 
 
 @pytest.mark.parametrize(
@@ -159,15 +167,15 @@ def world(db):
         with connection.schema_editor() as editor:
             for model in made:
                 editor.create_model(model)
-        one, two = Special.objects.create(code="7", rank=5), Maker.objects.create(code="8")
+        one, two = Special._default_manager.create(code="7", rank=5), Maker._default_manager.create(code="8")
         for maker, price in ((one, 10), (one, 20), (two, 5)):
-            Item.objects.create(maker_id=maker.code, price=price)
+            Item._default_manager.create(maker_id=maker.code, price=price)
         kind, other = ContentType.objects.get_for_model(Maker), ContentType.objects.get_for_model(Item)
-        Note.objects.bulk_create(Note(kind=each, number=str(one.pk), words=3) for each in (kind, kind, other))
-        one.colours.set([Colour.objects.create(name="red"), Colour.objects.create(name="blue")])
+        Note._default_manager.bulk_create(Note(kind=each, number=str(one.pk), words=3) for each in (kind, kind, other))
+        one.colours.set([Colour._default_manager.create(name="red"), Colour._default_manager.create(name="blue")])
         one.friends.set([two])
-        Thing.objects.create(maker=one, seller=two)
-        Thing.objects.create(maker=two, seller=one)
+        Thing._default_manager.create(maker=one, seller=two)
+        Thing._default_manager.create(maker=two, seller=one)
         yield SimpleNamespace(**{model.__name__: model for model in made}, one=one.pk, two=two.pk)
     ContentType.objects.clear_cache()
 
@@ -186,7 +194,7 @@ UNUSUAL = {
 
 @pytest.mark.parametrize("variant", Variant)
 def test_relations_that_are_more_than_foreign_keys(world, variant):
-    report = type("Makers", (GroupedMetrics,), {"source": world.Maker, "metrics": UNUSUAL, "variant": variant})
+    report: Any = type("Makers", (GroupedMetrics,), {"source": world.Maker, "metrics": UNUSUAL, "variant": variant})
 
     rows = report().run().order_by("items")
 
@@ -219,7 +227,7 @@ def test_rows_of_a_relation_that_is_joined_to_the_source_can_be_chosen(world):
     class Makers(GroupedMetrics):
         source = world.Maker
         metrics = {"words": Sum("notes__words"), "colours": Count("colours")}
-        branches = {"notes": Q(words__gt=5), "colours": world.Colour.objects.filter(name="red")}
+        branches = {"notes": Q(words__gt=5), "colours": world.Colour._default_manager.filter(name="red")}
 
     assert list(Makers().run().values_list("words", "colours")) == [(None, 1), (None, 0)]
 
@@ -246,8 +254,8 @@ def test_keys_of_several_columns_are_refused():
             x = models.IntegerField()
             y = models.IntegerField()
 
-        report = type("Cells", (GroupedMetrics,), {"source": Cell, "metrics": {"n": Count("x")}})
-        grouped = type(
+        report: Any = type("Cells", (GroupedMetrics,), {"source": Cell, "metrics": {"n": Count("x")}})
+        grouped: Any = type(
             "Columns", (GroupedMetrics,), {"source": Cell, "dimensions": ["x"], "metrics": {"n": Count("y")}}
         )
 
@@ -258,6 +266,6 @@ def test_keys_of_several_columns_are_refused():
 
 def test_path_that_is_too_long_for_a_name_is_numbered():
     path = "__".join(["shelf", *["children", "parent"] * 4, "children"])
-    report = type("Long", (GroupedMetrics,), {"source": Sale, "metrics": {"n": Count(path)}})
+    report: Any = type("Long", (GroupedMetrics,), {"source": Sale, "metrics": {"n": Count(path)}})
 
     assert 'WITH "of_relation_1" AS' in report().query().sql

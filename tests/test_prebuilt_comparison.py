@@ -375,6 +375,11 @@ def test_columns():
     ]
 
 
+def test_ordering_is_by_period_and_dimensions():
+    assert comparison(last=3).get_ordering() == ("period", "kind")
+    assert comparison(last=3, ordering=["-count"]).get_ordering() == ("-count",)
+
+
 @pytest.mark.parametrize(
     ("attributes", "problem"),
     [

@@ -92,6 +92,15 @@ SELECT a.period AS period, "a"."by_kind" AS "kind",
 FROM active AS a
 WHERE NOT a.is_move"""
 
+MERGED = """\
+active AS (
+    SELECT g.period, false AS is_move,
+        max("f"."of_most")  AS "of_most"
+    FROM grid AS g
+    LEFT JOIN facts AS f ON f.by_entered <= g.period AND (f.by_left > g.period OR f.by_left IS NULL)
+    GROUP BY g.period
+)
+"""
 REPEATED = """\
 WITH facts AS  (SELECT generate_series((COALESCE((CASE WHEN "tests_sale"."at" > %s THEN date_trunc('month', \
 (("tests_sale"."at" - interval '1 microsecond') AT TIME ZONE %s)::date::timestamp)::date ELSE NULL END + interval \
@@ -146,6 +155,13 @@ class Active(ActiveAsOf):
     period = Period.MONTH
 
 
+class Most(Active):
+    """Whose rows are merged for each period."""
+
+    name = "tests.active_most"
+    metrics = {**MOVING, "most": Max("quantity")}
+
+
 class Buyers(Active):
     """Whose rows are repeated for each period."""
 
@@ -157,7 +173,7 @@ def variant(report: type, **attributes: Any) -> Any:
     return type(report.__name__, (report,), attributes)
 
 
-def figures(facts: Sequence[Mapping[str, Any]], *, is_moving: bool) -> dict[str, Any]:
+def figures(facts: Sequence[Mapping[str, Any]], report: type) -> dict[str, Any]:
     """Return the metrics of some rows, counted slowly."""
     amounts = [fact["amount"] for fact in facts if fact["amount"] is not None]
     total = sum(amounts, Decimal())
@@ -168,8 +184,9 @@ def figures(facts: Sequence[Mapping[str, Any]], *, is_moving: bool) -> dict[str,
         "mean": near(total / len(amounts)) if amounts else None,
         "share": near(total / len(facts)) if facts else None,
     }
-    if not is_moving:
+    if report is not Active:
         found["most"] = max((fact["quantity"] for fact in facts if fact["quantity"] is not None), default=None)
+    if report is Buyers:
         found["buyers"] = len({fact["buyer_id"] for fact in facts} - {None})
     return found
 
@@ -198,7 +215,7 @@ def parts(start: date, end: date, period: Period, zone: Any) -> dict[date, tuple
 @settings(max_examples=80)
 @given(
     data=st.data(),
-    report=st.sampled_from([Active, Buyers]),
+    report=st.sampled_from([Active, Most, Buyers]),
     edge=st.sampled_from(Edge),
     zone=zones,
     period=st.sampled_from([Period.DAY, Period.WEEK, Period.MONTH]),
@@ -213,7 +230,6 @@ def test_active_rows_are_those_of_the_oracle(data, report, edge, zone, period, b
     facts = data.draw(
         sales(at=when, until=when, kind=st.sampled_from(["a", None]), buyer_id=st.sampled_from([None, 1, 2]))
     )
-    is_moving = report is Active
     expected = {}
     counted = {}
     for first, (low, high) in parts(start, end, period, zone).items():
@@ -223,7 +239,7 @@ def test_active_rows_are_those_of_the_oracle(data, report, edge, zone, period, b
     for first, found in counted.items():
         for kind in kinds:
             own = [fact for fact in found if not by_kind or fact["kind"] == kind]
-            expected[first, kind] = figures(own, is_moving=is_moving)
+            expected[first, kind] = figures(own, report)
     dimensions = {"of": "kind"} if by_kind else {}
     made = variant(report, start=start, end=end, period=period, edge=edge, dimensions=dimensions)
 
@@ -238,7 +254,7 @@ def test_active_rows_are_those_of_the_oracle(data, report, edge, zone, period, b
 @settings(max_examples=40)
 @given(
     data=st.data(),
-    report=st.sampled_from([Active, Buyers]),
+    report=st.sampled_from([Active, Most, Buyers]),
     edge=st.sampled_from(Edge),
     period=st.sampled_from([Period.DAY, Period.WEEK, Period.MONTH]),
     length=st.integers(0, 40),
@@ -251,12 +267,11 @@ def test_dates_are_those_of_the_oracle(data, report, edge, period, length):
     buyers = [{"id": number, "name": "", "joined": day} for number, day in enumerate(joined, 1)]
     facts = [{**fact, "buyer_id": number} for number, fact in enumerate(facts, 1)]
     seen = [{**fact, "joined": day} for fact, day in zip(facts, joined, strict=True)]
-    is_moving = report is Active
     expected = []
     for first, (low, high) in parts(start, start + timedelta(days=length), period, UTC).items():
         on = low.date() if edge is Edge.START else (high - timedelta(days=1)).date()
         found = [fact for fact in seen if is_active(fact, on, "day", "joined")]
-        expected.append({"period": first, **figures(found, is_moving=is_moving)})
+        expected.append({"period": first, **figures(found, report)})
     attributes = {"starts": "day", "ends": "buyer__joined", "start": start, "end": start + timedelta(days=length)}
 
     with stored(facts, buyers=buyers):
@@ -267,8 +282,14 @@ def test_dates_are_those_of_the_oracle(data, report, edge, period, length):
 
 @pytest.mark.django_db
 @settings(max_examples=40)
-@given(data=st.data(), edge=st.sampled_from(Edge), zone=zones, hours=st.integers(0, 30))
-def test_hours_are_those_of_the_oracle(data, edge, zone, hours):
+@given(
+    data=st.data(),
+    report=st.sampled_from([Active, Most]),
+    edge=st.sampled_from(Edge),
+    zone=zones,
+    hours=st.integers(0, 30),
+)
+def test_hours_are_those_of_the_oracle(data, report, edge, zone, hours):
     anchor = data.draw(anchors)
     start = begins(anchor, UTC)
     end = start + timedelta(hours=hours)
@@ -276,8 +297,8 @@ def test_hours_are_those_of_the_oracle(data, edge, zone, hours):
     facts = data.draw(sales(at=when, until=when))
 
     with stored(facts), timezone.override(zone):
-        report = variant(Active, start=start, end=end, period=Period.HOUR, edge=edge)
-        rows = {row["period"]: row["count"] for row in report().run()}
+        hourly = variant(report, start=start, end=end, period=Period.HOUR, edge=edge)
+        rows = {row["period"]: row["count"] for row in hourly().run()}
 
     # The hours of a zone begin where PostgreSQL says; each quarter of the range lies in the last that has begun.
     quarters = [start + timedelta(minutes=15 * each) for each in range(4 * hours)]
@@ -296,6 +317,12 @@ def test_active_rows_are_this_sql():
     start, end = (datetime(2025, month, 1, tzinfo=UTC) for month in (1, 3))
     assert query.params[:8] == (start, "UTC", end, "UTC", Decimal(0), end, start, date(2025, 1, 1))
     assert query.sql == SQL
+
+
+def test_merged_rows_are_this_sql():
+    sql = variant(Most, metrics={"most": Max("quantity")}, time_zone="UTC")().query().sql
+
+    assert sql[sql.index("active AS") : sql.index("SELECT a.period")] == MERGED
 
 
 def test_repeated_rows_are_this_sql():
@@ -328,7 +355,7 @@ def test_row_that_ends_before_it_begins_was_never_active():
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("edge", Edge)
-@pytest.mark.parametrize("report", [Active, Buyers])
+@pytest.mark.parametrize("report", [Active, Most, Buyers])
 def test_kinds_that_are_counted_nowhere_have_no_rows(report, edge):
     """One comes and goes within a period, one comes after the last start."""
     first, last = (datetime(2025, month, 10, tzinfo=UTC) for month in (1, 2))
@@ -395,7 +422,7 @@ def facts_of(number: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("report", [Active, Buyers])
+@pytest.mark.parametrize("report", [Active, Most, Buyers])
 def test_rows_are_read_once(report):
     with stored(facts_of(500)):
         assert_scans(variant(report, dimensions=["kind"], period=Period.DAY)().run(), tests_sale=report.scans)
@@ -436,8 +463,8 @@ def test_range_is_bounded():
         ),
         ({"starts": "day", "ends": "day", "period": Period.HOUR}, "the period 'hour' is finer than starts 'day'"),
         (
-            {"period": Period.HOUR, "metrics": {"a": Max("amount"), "b": Count("pk")}},
-            "by hours only exact counts, sums and means can be told, and a is none of them.",
+            {"period": Period.HOUR, "metrics": {"a": Count("kind", distinct=True), "b": Count("pk")}},
+            "a: distinct values, percentiles and lists cannot be told by hours.",
         ),
         ({"start": None}, "a filled series needs a start and an end"),
     ],

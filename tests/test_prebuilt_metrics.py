@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import django.contrib.postgres.aggregates as postgres
@@ -75,6 +75,8 @@ class Thing(models.Model):
     address = models.GenericIPAddressField(null=True)
     data = models.JSONField(null=True)
     numbers = ArrayField(models.IntegerField(), null=True)
+
+    objects: ClassVar[models.Manager[Any]] = models.Manager()
 
     class Meta:
         apps = Apps()

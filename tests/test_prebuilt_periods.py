@@ -71,7 +71,7 @@ def test_count_is_of_the_periods_with_a_day_in_the_range(calendar, first, length
 
 @given(zones, days, st.integers(0, 5))
 def test_count_of_hours_is_at_least_theirs(zone, first, length):
-    bounds = make_range(first, first + timedelta(days=length), zone)
+    bounds: Any = make_range(first, first + timedelta(days=length), zone)
     quarters = range(int((bounds.end - bounds.start) / timedelta(minutes=15)))
     hours = {hour_of(bounds.start + timedelta(minutes=15 * each), zone) for each in quarters}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -68,7 +69,7 @@ def test_range_of_dates_takes_whole_days():
 @given(zones, days, st.integers(-100, 100))
 def test_day_is_from_its_beginning_to_the_next(zone, day, quarters):
     """A clock on the wall shows the day from its first instant on, and none before."""
-    bounds = make_range(day, day + timedelta(days=1), zone)
+    bounds: Any = make_range(day, day + timedelta(days=1), zone)
     instant = bounds.start + timedelta(minutes=15 * quarters)
 
     assert (bounds.start <= instant < bounds.end) == (instant.astimezone(zone).date() == day)
@@ -78,7 +79,7 @@ class Clock(datetime):
     """Stands still at half past midnight in Kathmandu, on a Monday."""
 
     @classmethod
-    def now(cls, tz: tzinfo | None = None) -> datetime:
+    def now(cls, tz: tzinfo | None = None) -> Any:
         return datetime(2026, 3, 1, 18, 45, tzinfo=UTC).astimezone(tz)
 
 
@@ -139,6 +140,6 @@ def test_rows_in_range_are_those_of_its_days(data, place, length):
 
     with stored([{"at": instant} for instant in instants]):
         rows = Sale.objects.filter(between("at", make_range(first, end, zone), zone)).values_list("at", flat=True)
-        found = sorted(rows)
+        found = sorted(filter(None, rows))
 
     assert found == sorted(each for each in instants if first <= each.astimezone(zone).date() < end)

@@ -244,6 +244,7 @@ def test_columns():
         ("mean", "numeric", True),
         ("mean_running", "numeric", True),
     ]
+    assert report.get_ordering() == ("period", "kind")
     filled = running(start=date(2026, 1, 1), end=date(2026, 2, 1), metrics={"n": Count("pk")}, fill="null")
     assert [each.null for each in filled.get_columns()] == [False, True, True, True]
 

@@ -75,6 +75,15 @@ def test_instant(bound, shift, found):
     assert shift.range(bounds, BERLIN, of_dates=False).end == found
 
 
+def test_midnight_that_comes_twice_is_the_first():
+    zone = ZoneInfo("America/Havana")
+    bounds = make_range(date(2025, 11, 3), date(2025, 11, 4), zone)
+
+    found = Shift(days=1).range(bounds, zone, of_dates=False)
+
+    assert (found.start, found.end) == (datetime(2025, 11, 2, 4, tzinfo=UTC), datetime(2025, 11, 3, 5, tzinfo=UTC))
+
+
 @pytest.mark.parametrize("shift", [Shift(months=1), Shift(days=1), Shift(months=12)])
 def test_before_the_first_day_of_the_calendar(shift):
     day = date(1, 1, 1)

@@ -74,15 +74,14 @@ def apart(facts: Facts) -> dict[str, Any]:
 
 def compared(value: Any, before: Any, target: Any = None) -> dict[str, Any]:
     """Return a value beside the one before, and beside its target."""
-    delta = None if value is None or before is None else value - before
+    delta = None if value is None or before is None else Decimal(value) - before
+    change = delta / abs(before) if before and delta is not None else None
     return {
         "value": value if value is None else near(value),
         "before": before if before is None else near(before),
         # A difference of rounded quotients.
-        "delta": delta if delta is None else pytest.approx(delta, rel=Decimal("1e-9"), abs=Decimal("1e-9")),
-        "change": None
-        if not before or delta is None
-        else pytest.approx(delta / abs(before), rel=Decimal("1e-9"), abs=Decimal("1e-9")),
+        "delta": None if delta is None else pytest.approx(delta, rel=Decimal("1e-9"), abs=Decimal("1e-9")),
+        "change": None if change is None else pytest.approx(change, rel=Decimal("1e-9"), abs=Decimal("1e-9")),
         "target": target,
         "target_share": None if not target or value is None else near(value / Decimal(target)),
     }

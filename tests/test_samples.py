@@ -42,7 +42,10 @@ def test_report_without_parameters(report_of):
 def test_examples_have_their_lines(report_of):
     report = report_of('-- param: n integer\n-- example: {}\n-- example: {"n": 3}\n')
 
-    assert examples_of(report) == (Case("example on line 2", {}, 2), Case("example on line 3", {"n": 3}, 3))
+    assert examples_of(report) == (
+        Case("example on line 2", {}, 2, is_example=True),
+        Case("example on line 3", {"n": 3}, 3, is_example=True),
+    )
     assert cases_of(report) == (Case(NO_OPTIONAL), Case(ALL, {"n": 3}), *examples_of(report))
 
 

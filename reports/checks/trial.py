@@ -97,11 +97,17 @@ class _Trial:
 
     def _refused(self, error: ParamsError) -> Iterator[Fault]:
         """Yield a fault for an example, where no other check has told it without a database."""
-        if self.case.line is None:
+        if not self.case.is_example:
             return
-        form = self.report_class(user=self.report_class.example_user(), using=self.alias).form()
+        with _undone(self.alias):
+            form = self.report_class(user=self.report_class.example_user(), using=self.alias).form(self.case.params)
+            by_form = set(form.errors)
         refused = {name: form.fields.get(name) for name in getattr(error, "error_dict", {NON_FIELD_ERRORS: None})}
-        is_told = all(is_plain(field) if field else name != NON_FIELD_ERRORS for name, field in refused.items())
+        # A prebuilt report refuses values that its form takes.
+        is_told = all(
+            is_plain(field) and name in by_form if field else name != NON_FIELD_ERRORS
+            for name, field in refused.items()
+        )
         if is_told and type(form).__init__ is forms.Form.__init__:
             return
         text = placed(self.template.path, self.case.line, f"the example is refused: {error}")

@@ -13,9 +13,11 @@ from django.db.models.expressions import Star
 
 from reports.errors import DeclarationError, listed, near
 from reports.prebuilt.back import Back, Immovable, moved, way_back
-from reports.prebuilt.facts import as_queryset, grouped
+from reports.prebuilt.facts import grouped
 from reports.prebuilt.metrics import Metric, Part
-from reports.prebuilt.paths import Branch, branches_of, names_in
+from reports.prebuilt.once import many_joins, once
+from reports.prebuilt.paths import Branch, branch_of, branches_of, names_in
+from reports.prebuilt.strictness import aggregates_in, needed_by
 
 # A condition on the key of the source, by the name that leads to it.
 Condition = Callable[[str], Any]
@@ -25,14 +27,17 @@ Condition = Callable[[str], Any]
 class Facts:
     """The rows of one branch and the metrics over them.
 
-    They are grouped from the branch's own model where there is a way ``back`` on which all can be said; else from the
-    source, joined. ``keys`` and the metrics' parts are over the model that is grouped.
+    They are grouped from the model that ``path`` leads to where there is a way ``back`` on which all can be said; else
+    from the source, joined. ``keys`` and the metrics' parts are over the model that is grouped. ``seeing`` are names of
+    metrics to which it means something that the relation has no row; for these the source is joined.
     """
 
+    name: str
     path: str
     back: Back | None
     keys: Mapping[str, Any]
     metrics: tuple[Metric, ...]
+    seeing: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -61,15 +66,12 @@ class Facts:
         wanted = [metric for metric in self.metrics if metric.name in metrics]
         # All in one filter(), so that they are about the same joined row, the one that is grouped by.
         query = Q(*[condition(self.key) for condition in conditions])
-        rows = source
+        rows = self._given(source, given)
         if self.back is None:
-            query &= Q(**{f"{self.path}__isnull": False})
-            if given is not None:
-                query &= Q(**{f"{self.path}__in": self._given(source, given)})
-        else:
-            rows = self._given(source, given)
-            if not self.back.is_single and given is not None:  # its own joins would be taken for the way back
-                rows = self._all(source).filter(pk__in=rows.order_by().values("pk"))
+            query &= Q() if given is None else Q(**{f"{self.path}__in": rows})
+            rows = source
+        elif given is not None and not self.back.is_single:  # its own joins would be taken for the way back
+            rows = self._all(source).filter(pk__in=rows.order_by().values("pk"))
         return grouped(rows.filter(query) if query else rows, asked, wanted)
 
     def _all(self, source: models.QuerySet[Any]) -> models.QuerySet[Any]:
@@ -78,9 +80,9 @@ class Facts:
         return rows.all()
 
     def _given(self, source: models.QuerySet[Any], given: models.QuerySet[Any] | Q | None) -> models.QuerySet[Any]:
-        if isinstance(given, models.QuerySet):
-            return once(given)
-        return self._all(source).filter(given) if given is not None else self._all(source)
+        if given is None:
+            return self._all(source)
+        return once(given if isinstance(given, models.QuerySet) else self._all(source).filter(given))
 
 
 def read_facts(source: models.QuerySet[Any], keys: Mapping[str, Any], metrics: Iterable[Metric]) -> tuple[Facts, ...]:
@@ -104,12 +106,15 @@ def are_branches(value: Any) -> str | None:
 
 
 def check_chosen(model: type[models.Model], branches: Iterable[Facts], given: Mapping[str, Any]) -> None:
-    """Refuse conditions on what is no branch of a metric, and rows of another model.
+    """Refuse conditions that are for no metric, rows of another model, and metrics to which no row means something.
 
     Raises:
         DeclarationError: Names them. Without the class's name.
     """
-    paths = [each.path for each in branches if each.path]
+    paths: dict[str, list[str]] = {}
+    for each in branches:
+        if each.path:
+            paths.setdefault(each.path, []).extend(each.seeing)
     if wrong := [path for path in given if path not in paths]:
         there = f"over which no metric is (there are: {listed(paths)}).{near(wrong[0], paths)}"
         raise DeclarationError(f"branches: {listed(wrong)}, {there}")
@@ -117,6 +122,11 @@ def check_chosen(model: type[models.Model], branches: Iterable[Facts], given: Ma
         found = model_of(model, path)
         if isinstance(rows, models.QuerySet) and rows.model._meta.concrete_model is not found._meta.concrete_model:
             raise DeclarationError(f"branches: {path!r} is of {found.__name__}, and not of {rows.model.__name__}.")
+        if paths[path]:
+            raise DeclarationError(
+                f"branches: {path!r} cannot be for {listed(paths[path])}, to which no row means something;"
+                " give it a filter= that says which rows it is over."
+            )
 
 
 def model_of(model: type[models.Model], path: str) -> type[models.Model]:
@@ -126,25 +136,6 @@ def model_of(model: type[models.Model], path: str) -> type[models.Model]:
         found = found._meta.get_field(name).related_model
     made: type[models.Model] = found
     return made
-
-
-def once(queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
-    """Return a queryset in which each row comes once: conditions over relations to many stand in a sub-select."""
-    rows = as_queryset(queryset)
-    if not _many(rows.query):
-        return rows
-    every: models.QuerySet[Any] = rows.model._base_manager.using(rows._db)  # type: ignore[attr-defined]
-    return every.filter(pk__in=rows.order_by().values("pk"))
-
-
-def is_cut(queryset: models.QuerySet[Any]) -> bool:
-    """Return whether a queryset's rows are those of a slice, of which two reads need not give the same."""
-    return any(getattr(getattr(each, "rhs", None), "is_sliced", False) for each in queryset.query.where.leaves())
-
-
-def is_filtered(queryset: models.QuerySet[Any]) -> bool:
-    """Return whether a queryset has not all rows of its table."""
-    return bool(queryset.query.where) or len(_joined(queryset.query)) > 1
 
 
 def _branch(source: models.QuerySet[Any], metric: Metric) -> Branch:
@@ -160,7 +151,7 @@ def _branch(source: models.QuerySet[Any], metric: Metric) -> Branch:
     if not names_in(expression).is_whole:
         rows: Any = source.order_by().values("pk")
         told = rows.filter(**{f"{LOOKUP_SEP.join(branch)}__isnull": False}) if branch else rows
-        if len(_many(rows.annotate(_metric=expression).query)) > len(_many(told.query)):
+        if len(many_joins(rows.annotate(_metric=expression).query)) > len(many_joins(told.query)):
             raise DeclarationError(
                 f"metric {metric.name!r} reads a relation to many in a sub-select only;"
                 " its rows would multiply the others. Aggregate over the relation itself."
@@ -168,24 +159,35 @@ def _branch(source: models.QuerySet[Any], metric: Metric) -> Branch:
     return branch
 
 
+def _root(source: models.QuerySet[Any], metric: Metric) -> Branch:
+    """Return the part of a metric's branch without whose rows it sees nothing: there may be rows further on, or not."""
+    needed = [
+        max((branch_of(source.query, name) for name in needed_by(aggregate)), key=len, default=())
+        for aggregate in aggregates_in(metric.parts[0].expression)
+    ]
+    return min(needed, key=len, default=())
+
+
 def _facts(source: models.QuerySet[Any], branch: Branch, keys: Mapping[str, Any], metrics: tuple[Metric, ...]) -> Facts:
-    path = LOOKUP_SEP.join(branch)
-    back = way_back(source.model, branch) if branch else None
+    roots = {metric.name: _root(source, metric) for metric in metrics}
+    root = min(roots.values(), key=len, default=())
+    name, path = LOOKUP_SEP.join(branch), LOOKUP_SEP.join(root or branch)
+    back = way_back(source.model, root) if root else None
     if back is not None:
         try:
-            return Facts(
-                path,
-                back,
-                {name: moved(expression, back.rename) for name, expression in keys.items()},
-                tuple(_with(metric, _counted(moved(metric.parts[0].expression, back.rename))) for metric in metrics),
-            )
+            moved_keys = {each: moved(expression, back.rename) for each, expression in keys.items()}
+            return Facts(name, path, back, moved_keys, _moved(metrics, back.rename))
         except Immovable:
             pass
-    return Facts(path, None, keys, metrics)
+    return Facts(name, path, None, keys, metrics, tuple(each for each, found in roots.items() if not found))
 
 
-def _with(metric: Metric, expression: Any) -> Metric:
-    return replace(metric, parts=(Part(metric.parts[0].name, expression),))
+def _moved(metrics: tuple[Metric, ...], rename: Callable[[str], str]) -> tuple[Metric, ...]:
+    return tuple(
+        replace(metric, parts=(Part(part.name, _counted(moved(part.expression, rename))),))
+        for metric in metrics
+        for part in metric.parts
+    )
 
 
 def _counted(expression: Any) -> Any:
@@ -195,13 +197,3 @@ def _counted(expression: Any) -> Any:
         expression = expression.copy()
         expression.set_source_expressions([Star(), *sources[1:]])  # Count("*", filter=…) is refused by its __init__
     return expression
-
-
-def _joined(query: Any) -> list[Any]:
-    return [item for alias, item in query.alias_map.items() if query.alias_refcount[alias]]
-
-
-def _many(query: Any) -> list[Any]:
-    """Return the joins that lead to many rows."""
-    fields = [(item, getattr(item, "join_field", None)) for item in _joined(query)]
-    return [item for item, field in fields if field is not None and (field.one_to_many or field.many_to_many)]

@@ -14,7 +14,7 @@ from reports.errors import DeclarationError, ParamsError, listed, near
 from reports.header import Column, Example
 from reports.loader import Template
 from reports.prebuilt import attributes
-from reports.prebuilt.attributes import Check
+from reports.prebuilt.attributes import Check, is_list
 from reports.prebuilt.definition import check_class
 from reports.prebuilt.dimensions import Dimension, named, read_dimensions
 from reports.prebuilt.facts import as_queryset, check_one_branch
@@ -95,12 +95,13 @@ class Prebuilt(Report):
 
     @classmethod
     def get_columns(cls) -> tuple[Column, ...]:
-        """Return the columns that come of the class's attributes.
+        """Return the columns that come of the class's attributes; of a project's own template those of its header.
 
         Raises:
             DeclarationError: They do not fit the models or one another; names the class.
         """
-        return cls.kept("columns", cls._columns)
+        columns = cls.kept("columns", cls._columns)
+        return cls.get_header().columns or columns
 
     @classmethod
     def _columns(cls) -> tuple[Column, ...]:
@@ -126,8 +127,8 @@ class Prebuilt(Report):
 
     @classmethod
     def get_examples(cls) -> tuple[Example, ...]:
-        """Return the class's ``examples``."""
-        return tuple(Example(params) for params in cls.examples)
+        """Return the class's ``examples``, and those of a project's own template."""
+        return *map(Example, cls.examples), *super().get_examples()
 
     def _context(self, template: Template, params: Mapping[str, Any] | None) -> dict[str, object]:
         context = super()._context(template, params)
@@ -230,7 +231,7 @@ class Prebuilt(Report):
     def _asked_names(self, given: Mapping[str, Any], name: str, known: Iterable[str]) -> frozenset[str]:
         every = list(known)
         value = given.get(name) or every
-        wanted = [value] if isinstance(value, str) else list(value)
+        wanted: list[Any] = list(value) if is_list(value) or isinstance(value, (set, frozenset)) else [value]
         if unknown := [item for item in wanted if item not in every]:
             raise self.refused(name, f"It must be of these: {listed(every)}.{near(str(unknown[0]), every)}")
         return frozenset(wanted)

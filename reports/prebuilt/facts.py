@@ -34,7 +34,9 @@ def as_queryset(source: type[models.Model] | models.QuerySet[Any]) -> models.Que
             raise DeclarationError("the source is distinct, united, grouped or sliced values(); leave values() out.")
         rows: models.QuerySet[Any] = source.model._base_manager.using(source._db)  # type: ignore[attr-defined]
         return rows.filter(pk__in=source.values("pk"))
-    return source.all()
+    found = source.all()
+    found.query.select_for_update = False  # which no grouped query may have
+    return found
 
 
 def grouped(source: models.QuerySet[Any], keys: Mapping[str, Any], metrics: Iterable[Metric]) -> models.QuerySet[Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from functools import partial
 from typing import Any, ClassVar
 
 from django.db import models
@@ -39,8 +40,9 @@ class ActiveAsOf(Series):
     every period of the range, and with dimensions for every combination of theirs that is counted in one; where nothing
     is active, counts and sums are 0.
 
-    Counts, sums and means are added where a row comes and subtracted where it goes. With other metrics, and numbers
-    that are rounded when they are added, each row is repeated for every period in which it counts; not by hours.
+    Counts, sums and means are added where a row comes and subtracted where it goes. A maximum, and numbers that are
+    rounded when they are added, are merged for each period of what comes and goes together. With distinct values or
+    percentiles each row is repeated for every period in which it counts, and there are no hours.
     """
 
     template = "prebuilt/active_as_of.sql"
@@ -59,6 +61,11 @@ class ActiveAsOf(Series):
     }
 
     @classmethod
+    def readings(cls) -> Sequence[Callable[[], Any]]:
+        """Return what reads an attribute and may fail."""
+        return [*super().readings(), *(partial(cls.holds_dates, name) for name in ("starts", "ends"))]
+
+    @classmethod
     def read_columns(cls) -> Iterable[Column]:
         """Yield the period, the dimensions and the metrics."""
         if cls.holds_dates("starts") != cls.holds_dates("ends"):
@@ -66,11 +73,8 @@ class ActiveAsOf(Series):
         yield from cls.key_columns()
         yield from cls.metric_columns()
         cls.check_closed("a filled series")
-        repeated = [metric.name for metric in cls.read_metrics() if not cls.can_be_subtracted(metric)]
-        if repeated and cls.has_hours():
-            raise DeclarationError(
-                f"by hours only exact counts, sums and means can be told, and {listed(repeated)} is none of them."
-            )
+        if cls.has_hours() and (anew := [metric.name for metric in cls.read_metrics() if metric.merge is None]):
+            raise DeclarationError(f"{listed(anew)}: distinct values, percentiles and lists cannot be told by hours.")
 
     @classmethod
     def can_be_subtracted(cls, metric: Metric) -> bool:
@@ -82,10 +86,10 @@ class ActiveAsOf(Series):
     def get_shape(self, given: Mapping[str, Any]) -> Mapping[str, object]:
         dates, dimensions, metrics = self.dates(given), self.asked_dimensions(given), self.asked_metrics(given)
         self.check_spine(dates, self.most_periods)
-        is_moving = all(self.can_be_subtracted(metric) for metric in metrics.needed)
-        edge = Edge(self.asked(given, "edge"))
+        edge, shape = Edge(self.asked(given, "edge")), self._shape(metrics.needed)
         entered, left = self._moves(dates, edge)
-        keys = {"entered": entered, "left": left} if is_moving else {"period": _periods(entered, left, dates, edge)}
+        is_repeated = shape == "repeated"
+        keys = {"period": _periods(entered, left, dates, edge)} if is_repeated else {"entered": entered, "left": left}
         by = {**keys, **{each.name: each.expression for each in dimensions}}
         return {
             "dates": dates,
@@ -93,10 +97,16 @@ class ActiveAsOf(Series):
             "edge": edge,
             "facts": grouped(self._active(dates), by, metrics.needed),
             "has_hours": self.has_hours(),
-            "is_moving": is_moving,
             "last_day": _last_day(dates),
             "metrics": metrics,
+            "shape": shape,
         }
+
+    def _shape(self, metrics: Iterable[Metric]) -> str:
+        """Return how the rows of a period are found: ``moving``, ``merged`` or ``repeated``."""
+        if all(self.can_be_subtracted(metric) for metric in metrics):
+            return "moving"
+        return "repeated" if any(metric.merge is None for metric in metrics) else "merged"
 
     def _active(self, dates: Dates) -> models.QuerySet[Any]:
         """Return the rows that may have been active in the range."""

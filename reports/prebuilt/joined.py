@@ -11,10 +11,11 @@ from django.db.models import BooleanField, F, Func, Q, Value
 from django.db.models.expressions import RawSQL
 
 from reports.binding import identifier
-from reports.prebuilt.branches import Condition, Facts, is_cut, is_filtered
+from reports.prebuilt.branches import Condition, Facts
 from reports.prebuilt.dimensions import Dimension
 from reports.prebuilt.facts import BY, grouped
 from reports.prebuilt.metrics import Metric
+from reports.prebuilt.once import is_cut, is_filtered
 from reports.prebuilt.paged_source import KEYS, PLANNED, TAIL
 from reports.prebuilt.selection import Dimensions
 
@@ -91,18 +92,22 @@ class Joins:
         return self._plain_rows().distinct() if self.has_groups else self._plain_rows()
 
     def _joined(self, condition: Condition | None = None) -> tuple[Joined, ...]:
-        found = []
+        found, source = [], self.source
+        if (
+            is_cut(source) and not self.has_groups
+        ):  # of which another read need not give the same rows; those join with nothing
+            source = source.model._base_manager.using(source._db)  # type: ignore[attr-defined]
         for number, facts in enumerate(self.branches[1:], 1):
             if not (wanted := self._wanted(facts)):
                 continue
             rows = facts.rows(
-                self.source,
+                source,
                 self.chosen.get(facts.path),
                 keys=[each.name for each in self.keys],
                 metrics=self.metrics,
                 conditions=[condition] if condition else self._conditions(facts),
             )
-            name = f"of_{facts.path}"
+            name = f"of_{facts.name}"
             found.append(Joined(name if len(name.encode()) <= _LONGEST else f"of_relation_{number}", rows, wanted))
         return tuple(found)
 

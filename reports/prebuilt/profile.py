@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -45,23 +45,29 @@ class WeekdayProfile(Series):
     @classmethod
     def read_columns(cls) -> Iterable[Column]:
         """Yield the day of the week and the hour, the dimensions and the metrics, with their averages."""
-        dimensions, fields = cls.read_dimensions(), cls.get_form_class().base_fields
+        fields = cls.get_form_class().base_fields
         if cls.is_of_dates() and (cls.cells != Cells.WEEKDAY or "cells" in fields):
             raise DeclarationError(
                 f"date_field {cls.date_field!r} holds dates, which have no hour; cells is 'weekday'."
             )
-        is_key = cls.is_key(dimensions) and "cells" not in fields
-        for name in ("weekday", "hour"):
-            if name in cls.cells or "cells" in fields:
-                yield Column(name, "integer", pk=is_key, null="cells" in fields)
-        yield from (dimension.column(pk=is_key) for dimension in dimensions)
-        has_averages = cls.average or "average" in fields
         if cls.average:
             cls.check_closed("an average per day")
+        yield from cls.key_columns()
+        has_averages = cls.average or "average" in fields
         for column, output in zip(cls.metric_columns(), cls.read_outputs(), strict=True):
             yield column
             if has_averages and _is_additive(output):
                 yield Column(f"{column.name}_average", output.type_of_ratio, null=True)
+
+    @classmethod
+    def key_columns(cls) -> Iterator[Column]:
+        """Yield the day of the week and the hour, those that a request may ask for both, and the dimensions."""
+        dimensions, can_be_asked = cls.read_dimensions(), "cells" in cls.get_form_class().base_fields
+        is_key = cls.is_key(dimensions) and not can_be_asked
+        for name in ("weekday", "hour"):
+            if name in cls.cells or can_be_asked:
+                yield Column(name, "integer", pk=is_key, null=can_be_asked)
+        yield from (dimension.column(pk=is_key) for dimension in dimensions)
 
     def get_shape(self, given: Mapping[str, Any]) -> Mapping[str, object]:
         dates, metrics, dimensions = self.dates(given), self.asked_metrics(given), self.asked_dimensions(given)

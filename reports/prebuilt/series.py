@@ -44,6 +44,12 @@ class Series(Dated):
         yield from (dimension.column(pk=is_key) for dimension in dimensions)
 
     @classmethod
+    def get_ordering(cls) -> tuple[str, ...]:
+        """Return the class's ordering, else the period and the dimensions."""
+        cls.get_columns()  # a wrong declaration is told as such
+        return tuple(cls.ordering) or tuple(column.name for column in cls.key_columns())
+
+    @classmethod
     def is_key(cls, dimensions: tuple[Dimension, ...]) -> bool:
         """Return whether the dimensions of a row are never NULL, so that they can be of a key."""
         return not any(each.null for each in dimensions) and "dimensions" not in cls.get_form_class().base_fields

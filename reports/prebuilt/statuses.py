@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, ClassVar
 
 from django.db.models import F
@@ -13,7 +14,7 @@ from reports.errors import DeclarationError, listed
 from reports.header import Column
 from reports.prebuilt import attributes
 from reports.prebuilt.attributes import Check
-from reports.prebuilt.dated import TOO_FAR, Dated, Dates
+from reports.prebuilt.dated import Dated, Dates
 from reports.prebuilt.dimensions import Dimension, read_path
 from reports.prebuilt.facts import grouped
 from reports.prebuilt.ranges import Range, make_range
@@ -62,6 +63,11 @@ class TimeInStatus(Dated):
     }
 
     @classmethod
+    def readings(cls) -> Sequence[Callable[[], Any]]:
+        """Return what reads an attribute and may fail."""
+        return [*super().readings(), *(partial(cls.read_field, name) for name in ("subject", "status"))]
+
+    @classmethod
     def get_ordering(cls) -> tuple[str, ...]:
         """Return the class's ordering, else that of the status and the dimensions."""
         return tuple(cls.ordering) or tuple(each.name for each in (cls.read_field("status"), *cls.read_dimensions()))
@@ -70,7 +76,6 @@ class TimeInStatus(Dated):
     def read_columns(cls) -> Iterable[Column]:
         """Yield the status, the dimensions, and the columns about time and the SLA."""
         cls.is_of_dates()
-        cls.read_field("subject")
         status, dimensions = cls.read_field("status"), cls.read_dimensions()
         if taken := {each.name for each in dimensions} & {*_KEYS}:
             raise DeclarationError(f"no dimension may be called {listed(taken)}; give it another name, as in a dict.")
@@ -105,9 +110,5 @@ class TimeInStatus(Dated):
 
     def _known(self, given: Mapping[str, Any], dates: Dates) -> Range:
         """Return the range that ends where what is known ends."""
-        as_of = self.asked(given, "as_of")
-        as_of = (as_of() if callable(as_of) else as_of) or datetime.now(UTC)
-        try:
-            return make_range(None, as_of, dates.zone, of_dates=dates.of_dates)
-        except OverflowError:
-            raise self.refused("as_of", TOO_FAR) from None
+        as_of = self._bound(given, "as_of") or datetime.now(UTC)
+        return make_range(None, as_of, dates.zone, of_dates=dates.of_dates)

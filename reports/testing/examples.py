@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports.errors import TemplateError, listed
+from reports.prebuilt.declared import Prebuilt
 from reports.registry import registered
 from reports.report import Report
 from reports.rows import Rows
@@ -23,7 +24,13 @@ class ExampleCase:
     line: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.report.get_name()}-{f'example on line {self.line}' if self.line else 'no example'}"
+        return f"{self.report.get_name()}-{self._label}"
+
+    @property
+    def _label(self) -> str:
+        if self.line:
+            return f"example on line {self.line}"
+        return f"example of {listed(self.params)}" if self.params else "no example"
 
     def check(self) -> None:
         """Run it as the report's ``example_user()``, read every row, and compare them with what is declared.
@@ -37,9 +44,12 @@ class ExampleCase:
         __tracebackhide__ = True
         report = self.report(user=self.report.example_user())
         if self.line is None and not self.params and (required := _required(report)):
+            path = self.report.get_template().path
+            advice = "Write a line: -- example: {…}"
+            if issubclass(self.report, Prebuilt):
+                advice = "Write in the class: examples = [{…}]"
             raise AssertionError(
-                f"{self}: {self.report.get_template().path} has no example, and these parameters are required:"
-                f" {listed(required)}. Write a line: -- example: {{…}}"
+                f"{self}: {path} has no example, and these parameters are required: {listed(required)}. {advice}"
             )
         rows = report.run(self.params)
         problems = list(_problems(rows))

@@ -1,12 +1,13 @@
 -- doc: Metrics of the rows that were active at an edge of each period. One row per period, or per period and dimensions.
 --   A row is active from its start on and before its end, so that one that ends at midnight is not in the next day, and is
---   in the last instant of its own. The rows are read once and grouped by the periods in which they come and go; what is
---   active is what has come less what has gone. Metrics that cannot be subtracted are grouped by each period in which a
---   row is active. slick-reporting's time series compare one date only, and run a query for each period.
+--   in the last instant of its own. The rows are read once and grouped by the periods in which they come and go. What is
+--   active is what has come less what has gone; where that cannot be told from totals, a maximum is that of the groups
+--   that are there, and for distinct values each row is repeated for every period that it is in. slick-reporting's time
+--   series compare one date only, and run a query for each period.
 {%- import "prebuilt/macros/metrics.sql" as metric with context %}
 {%- import "prebuilt/macros/dimensions.sql" as dimension with context %}
 {%- import "prebuilt/macros/periods.sql" as calendar with context %}
-WITH facts AS {{ materialized }} {% if is_moving %}(
+WITH facts AS {{ materialized }} {% if shape != "repeated" %}(
     SELECT f.*
     FROM {{ facts }} AS f
     -- Without those that come and go between two edges, or go before they come.
@@ -16,7 +17,7 @@ WITH facts AS {{ materialized }} {% if is_moving %}(
     {%- endif %}
 ){% else %}{{ facts }}{% endif %},
 {{ calendar.grid(dates, dimensions) }},
-{%- if is_moving %}
+{%- if shape == "moving" %}
 moves AS (
     SELECT f.by_entered AS period{{ dimension.by(dimensions, "f") }}, true AS is_move
         {%- for part in metrics.parts %}, sum(f.{{ part | identifier }}) AS {{ part | identifier }}{% endfor %}
@@ -43,6 +44,22 @@ active AS (
     FROM moves AS m
     -- What moves in a period has moved at its end, and not yet at its start. NULL is before all periods.
     WINDOW so_far AS (PARTITION BY true{{ dimension.by(dimensions, "m") }} ORDER BY m.period NULLS FIRST, m.is_move{% if edge == "end" %} DESC{% endif %} ROWS UNBOUNDED PRECEDING)
+)
+{%- elif shape == "merged" %}
+active AS (
+    SELECT g.period{{ dimension.by(dimensions, "g") }}, false AS is_move
+        {%- for each in metrics.needed -%}
+        {%- set merge = "sum" if each.merge == "mean" else each.merge -%}
+        {%- for part in each.parts %},
+        {% if each.zero is none %}{{ metric.part(part, "f", merge, "") }}{% else %}coalesce({{ metric.part(part, "f", merge, "") }}, {{ each.zero }}){% endif %} AS {{ part.name | identifier }}
+        {%- endfor -%}
+        {%- endfor %}
+    FROM grid AS g
+    LEFT JOIN facts AS f
+        {%- if edge == "end" %} ON f.by_entered <= g.period AND (f.by_left > g.period OR f.by_left IS NULL)
+        {%- else %} ON (f.by_entered < g.period OR f.by_entered IS NULL) AND (f.by_left >= g.period OR f.by_left IS NULL)
+        {%- endif %}{{ dimension.same(dimensions, "f", "g") }}
+    GROUP BY g.period{{ dimension.by(dimensions, "g") }}
 )
 {%- else %}
 active AS (

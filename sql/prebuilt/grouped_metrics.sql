@@ -1,8 +1,7 @@
 -- doc: Metrics over several relations, side by side. One row per row of the source, or per combination of its dimensions.
 --   Each relation is grouped once, by the source's key or dimensions, and then joined: a query that joins two relations
---   first multiplies their rows, as annotate() with two of them does. A metric counts the rows of its relation alone;
---   where there is none it has the value of its aggregate over no row: 0 for a count, NULL for a sum. (annotate() gives
---   an aggregate one row of NULLs there: ArrayAgg is [None], Count("*") is 1.) Ratios are computed after the join.
+--   first multiplies their rows, as annotate() with two of them does. Each metric is what annotate() gives for it alone,
+--   also where the relation has no row: 0 for a count, NULL for a sum. Ratios are computed after the join.
 {%- import "prebuilt/macros/metrics.sql" as metric with context %}
 {%- import "prebuilt/macros/dimensions.sql" as dimension with context %}
 {%- if page is given %}

@@ -1,13 +1,28 @@
 -- doc: Metrics of each node of a tree, and their totals over the node and all below it. One row per node.
 --   A node whose parent is none, or is hidden, is a root, of depth 0. The recursion reads the tree only, from the roots
---   down; the facts are grouped by node once, and a node's counts for each node of its path. Nodes in a circle and below
+--   down; each relation is grouped by node once, and a node's counts for each node of its path. Nodes in a circle and below
 --   one are under no root: their depth and path are NULL, their totals those of every node that can be reached from them
 --   downwards, each once. django-tree-queries leaves such nodes out, and all below a node that its filter hides.
 {%- import "prebuilt/macros/metrics.sql" as metric with context %}
 {%- import "prebuilt/macros/dimensions.sql" as dimension with context %}
 {%- set inlined %}NOT MATERIALIZED{% endset %}
 WITH RECURSIVE nodes AS {{ materialized if materialized | length else inlined }} {{ nodes }},
-facts AS {{ facts }},
+{%- for branch in branches %}
+{{ branch.name | identifier }} AS {{ branch.rows }},
+{%- endfor %}
+facts AS (
+    SELECT n.by_node
+        {%- for branch in branches -%}
+        {%- for part in branch.parts -%}
+        {%- set name = part.parts[0].name %},
+        {% if part.empty is none %}{{ [branch.name, name] | identifier }}{% else %}coalesce({{ [branch.name, name] | identifier }}, ({{ part.empty }})::{{ part.type | sqlsafe }}) AS {{ name | identifier }}{% endif %}
+        {%- endfor -%}
+        {%- endfor %}
+    FROM nodes AS n
+    {%- for branch in branches %}
+    LEFT JOIN {{ branch.name | identifier }} ON {{ [branch.name, "by_node"] | identifier }} = n.by_node
+    {%- endfor %}
+),
 tree AS (
     SELECT n.by_node, 0 AS depth, ARRAY[n.by_node]::{{ node.type | sqlsafe }}[] AS path
         {%- if has_labels %}, ARRAY[n.by_label]::text[] AS labels{% endif %}
@@ -56,7 +71,7 @@ totals AS (
     GROUP BY p.ancestor
 )
 SELECT n.by_node AS {{ node.name | identifier }}
-    {{- dimension.columns(dimensions, "n") }}, t.depth, t.path
+    {{- dimension.columns(fields, "n") }}, t.depth, t.path
     {%- if has_labels %}, t.labels{% endif %}, c.by_node IS NOT NULL AS is_cycle
     {%- for each in metrics %},
     {{ metric.column(each, "f") }}, s.{{ (each.name ~ "_total") | identifier }}

@@ -66,7 +66,7 @@ class CategoryOverview(SeenByStaff, GroupedMetrics):
         "revenue": Sum(F("products__lines__quantity") * F("products__lines__price")),
         "revenue_each": Ratio("revenue", "products"),
     }
-    ordering = ["-revenue", "id"]
+    ordering = ["-products", "id"]
 
 
 class AccountsByRegion(SeenByStaff, GroupedMetrics):
