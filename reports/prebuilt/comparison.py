@@ -9,9 +9,10 @@ from reports.header import Column
 from reports.prebuilt.attributes import Check
 from reports.prebuilt.changes import compared_columns
 from reports.prebuilt.dated import TOO_FAR
+from reports.prebuilt.ranges import between
 from reports.prebuilt.series import Series
 from reports.prebuilt.shifts import Against, Shift, earlier
-from reports.prebuilt.spans import in_span, in_spans, over_span
+from reports.prebuilt.spans import in_spans, over_span
 
 
 class PeriodComparison(Series):
@@ -44,8 +45,8 @@ class PeriodComparison(Series):
             raise self.refused("start", TOO_FAR) from None
         now = before = metrics
         if not dates.is_whole:
-            now = over_span(metrics, "now", in_span(dates.field, dates.range, dates.zone))
-            before = over_span(metrics, "before", in_span(dates.field, prior, dates.zone))
+            now = over_span(metrics, "now", between(dates.field, dates.range, dates.zone))
+            before = over_span(metrics, "before", between(dates.field, prior, dates.zone))
         rows = self.rows_of_source().filter(in_spans(dates.field, (dates.range, prior), dates.zone))
         return {
             "before": before.outputs,

@@ -133,7 +133,7 @@ class Dated(Prebuilt):
         return Dates(getattr(self, self.dated_by), of_dates, zone, calendar, bounds)
 
     def _bounds(self, given: Mapping[str, Any], calendar: Calendar, zone: tzinfo) -> tuple[Bound, Bound]:
-        start, end = self._bound(given, "start"), self._bound(given, "end")
+        start, end = self.moment(given, "start"), self.moment(given, "end")
         number = self.asked(given, "last")
         if number is None or start is not None:
             return start, end
@@ -143,7 +143,13 @@ class Dated(Prebuilt):
             raise self.refused("last", TOO_FAR) from None
         return first, after if end is None else end
 
-    def _bound(self, given: Mapping[str, Any], name: str) -> Bound:
+    def moment(self, given: Mapping[str, Any], name: str) -> Bound:
+        """Return what an attribute says, or the function that stands in it: a date, an instant, or None.
+
+        Raises:
+            DeclarationError: The function gave something else.
+            ParamsError: It is further than calendars go.
+        """
         found: Any = self.asked(given, name)
         if callable(found):
             found = found()
@@ -219,11 +225,7 @@ class Dated(Prebuilt):
         first, end = dates.range.first_day, dates.range.end_day
         if first is None or end is None:
             raise self.refused("end" if first else "start", "A filled series needs a start and an end.")
-        try:
-            count = dates.calendar.count(first, end)
-        except (OverflowError, ValueError):
-            raise self.refused("start", TOO_FAR) from None
-        if count > most:
+        if (count := dates.calendar.count(first, end)) > most:
             raise self.refused("start", f"The range has {count} periods; there may be at most {most}.")
 
 

@@ -50,6 +50,8 @@ class Prebuilt(Report):
         "dimensions": attributes.dimensions,
         "materialized": attributes.optional(attributes.flag),
     }
+    # What the template itself groups by, which no dimension may be called.
+    reserved: ClassVar[frozenset[str]] = frozenset()
     # How often the SQL may read a table of the source or of a metric's relations.
     scans: ClassVar[int] = 1
 
@@ -110,7 +112,7 @@ class Prebuilt(Report):
             read_all(
                 [
                     lambda: check_given("metric", cls.metrics),
-                    lambda: check_given("dimension", named(cls.dimensions)),
+                    lambda: check_given("dimension", named(cls.dimensions), cls.reserved),
                 ]
             )
             return check_columns(read_all([lambda: tuple(cls.read_columns()), *cls.readings()])[0])

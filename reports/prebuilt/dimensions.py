@@ -16,8 +16,10 @@ from django.db.models.expressions import Col, F, Func
 from reports.errors import DeclarationError, listed
 from reports.header import Column
 from reports.prebuilt.metrics import type_words
+from reports.prebuilt.names import check_given
 from reports.prebuilt.paths import branches_of, explained
 from reports.prebuilt.problems import read_all
+from reports.prebuilt.truncated import as_declared
 
 # Of what there would be a value for each group, or for each row beside others.
 _REFUSED = ("aggregate", "over_clause")
@@ -59,10 +61,20 @@ def named(dimensions: Iterable[str] | Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_dimensions(
-    queryset: models.QuerySet[Any], given: Iterable[str] | Mapping[str, Any]
+    queryset: models.QuerySet[Any], given: Iterable[str] | Mapping[str, Any], *, what: str = "dimension"
 ) -> tuple[Dimension, ...]:
-    """Return the dimensions of a queryset's rows that an attribute names, in their order; see ``read_dimension``."""
-    return tuple(read_all([partial(read_dimension, queryset, name, value) for name, value in named(given).items()]))
+    """Return the dimensions of a queryset's rows that an attribute names, in their order; see ``read_dimension``.
+
+    Args:
+        queryset: The rows.
+        given: The names, or expressions by name.
+        what: What they are called in a message.
+    """
+    check_given(what, named(given))
+    try:
+        return tuple(read_all([partial(read_dimension, queryset, name, value) for name, value in named(given).items()]))
+    except DeclarationError as error:
+        raise DeclarationError(*[problem.replace("dimension", what, 1) for problem in error.problems]) from None
 
 
 def read_dimension(queryset: models.QuerySet[Any], name: str, value: Any) -> Dimension:
@@ -102,6 +114,7 @@ def read_dimension(queryset: models.QuerySet[Any], name: str, value: Any) -> Dim
         name = f"{name}_id" if not name.endswith("_id") else name
     if not is_column and kind.name in _NUMBERS:  # an ExtractHour is an integer to Django, and a numeric
         expression = Func(expression, template=f"(%(expressions)s)::{kind}", output_field=field)
+    expression = as_declared(expression, field)
     # A row's ForeignKey finds its object by the primary key.
     fk = related._meta.label if related and resolved.target.target_field.primary_key else None
     return Dimension(name, expression, str(replace(kind, sizes=())), null, fk)

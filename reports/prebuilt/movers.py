@@ -15,10 +15,10 @@ from reports.prebuilt.attributes import Check, member, whole
 from reports.prebuilt.dated import TOO_FAR, Dates
 from reports.prebuilt.facts import grouped
 from reports.prebuilt.measured import NUMBERS
-from reports.prebuilt.ranges import Range, make_range
+from reports.prebuilt.ranges import Range, between, make_range
 from reports.prebuilt.ranked import Ranked
 from reports.prebuilt.selection import Metrics
-from reports.prebuilt.spans import in_span, over_span
+from reports.prebuilt.spans import over_span
 
 
 class Direction(models.TextChoices):
@@ -82,8 +82,8 @@ class BiggestMovers(Ranked):
             missing = "start" if dates.range.first_day is None else "end"
             raise self.refused(missing, "A comparison needs a start and an end.")
         now, before = dates.range, self.before(given, dates)
-        spans = {"now": in_span(dates.field, now), "before": in_span(dates.field, before)}
-        both = in_span(dates.field, Range(before.start, now.end, before.first_day, now.end_day))
+        spans = {"now": between(dates.field, now, dates.zone), "before": between(dates.field, before, dates.zone)}
+        both = between(dates.field, Range(before.start, now.end, before.first_day, now.end_day), dates.zone)
         rows = self.rows_of_source().filter(both if before.end == now.start else spans["now"] | spans["before"])
         compared = {name: over_span(Metrics((*metrics, by)), name, span) for name, span in spans.items()}
         dimensions = self.asked_dimensions(given)

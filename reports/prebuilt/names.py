@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import partial
 
 from reports.errors import DeclarationError, TemplateError, listed
@@ -14,16 +14,17 @@ from reports.row_models import check_names
 LONGEST = 40
 
 
-def check_given(what: str, names: Iterable[str]) -> None:
-    """Refuse names that no field could have, or that are too long.
+def check_given(what: str, names: Iterable[str], reserved: Collection[str] = ()) -> None:
+    """Refuse names that no field could have, that are too long, or that a template has for itself.
 
     Args:
         what: What they are called in a message: ``metric``.
+        reserved: The names that the template has.
 
     Raises:
         DeclarationError: One with all of them. Without the class's name.
     """
-    if problems := [problem for name in names for problem in _problems(what, name)]:
+    if problems := [problem for name in names for problem in _problems(what, name, reserved)]:
         raise DeclarationError(*problems)
 
 
@@ -45,11 +46,13 @@ def check_columns(columns: Iterable[Column]) -> tuple[Column, ...]:
     return found
 
 
-def _problems(what: str, name: str) -> Iterator[str]:
+def _problems(what: str, name: str, reserved: Collection[str]) -> Iterator[str]:
     refuse = partial("{} {!r} is no name for a column: {}.".format, what, name)
     if not name.isidentifier() or name.startswith("_"):
         yield refuse("it must be of letters, digits and underscores, and begin with a letter")
     elif "__" in name or name.endswith("_"):
         yield refuse("two underscores, or one at the end, mean something in a filter")
+    elif name in reserved:
+        yield f"no {what} may be called {name!r}; give it another name, as in a dict"
     elif (size := len(name.encode())) > LONGEST:
         yield refuse(f"it has {size} bytes; there may be {LONGEST}")

@@ -123,15 +123,21 @@ def _picked(metric: Metric) -> Metric:
     return metric if metric.merge else replace(metric, merge=_PICKS.get(metric.type, "max"))  # type: ignore[arg-type]
 
 
+def shown(value: Any) -> Any:
+    """Return a value as a heading shows it: an instant as a local time, and one at midnight as a date."""
+    if not isinstance(value, datetime):
+        return value
+    local = timezone.localtime(value) if timezone.is_aware(value) else value
+    return local.date() if local.time() == time() else local.replace(tzinfo=None)
+
+
 def _words(value: Any) -> str:
     """Return what a value is called in a column's name."""
     if value is None:
         return "null"
     if value == "":
         return "empty"
-    if isinstance(value, datetime):
-        local = timezone.localtime(value) if timezone.is_aware(value) else value
-        value = local.date() if local.time() == time() else local.replace(tzinfo=None)
+    value = shown(value)
     text = format(value, "f") if isinstance(value, Decimal) else str(value)
     sign = "minus " if isinstance(value, (int, float, Decimal)) and text.startswith("-") else ""
     return _plain(sign + text).lower() or "value"

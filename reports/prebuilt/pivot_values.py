@@ -15,6 +15,7 @@ from django.db.models.lookups import IsNull
 from reports.errors import DeclarationError
 from reports.prebuilt.attributes import is_list
 from reports.prebuilt.dimensions import Dimension
+from reports.prebuilt.pivot_columns import shown
 from reports.source import TemplateSource
 
 # A value with its label; None for what is called by its value alone.
@@ -68,7 +69,7 @@ def find_values(source: TemplateSource, alias: str) -> list[Labelled]:
         with connection.cursor() as cursor:
             sql, params = source.as_sql(None, connection)
             cursor.execute(f"SELECT * FROM ({sql}\n) AS found", params)  # noqa: S608 - values are bound
-            return [(value, None if value is None or value == "" else str(value)) for (value,) in cursor.fetchall()]
+            return [(value, _label(value)) for (value,) in cursor.fetchall()]
     except SynchronousOnlyOperation as error:
         raise SynchronousOnlyOperation(
             f"report {source.report!r} lists no values, so PostgreSQL must be asked for them, which async code cannot"
@@ -93,6 +94,10 @@ def _array(found: Iterable[Labelled], kind: str) -> Any:
     return Func(Value([value for value, _ in found]), template=f"(%(expressions)s)::{kind}[]")
 
 
+def _label(value: Any) -> str | None:
+    return None if value is None or value == "" else str(shown(value))
+
+
 def _pairs(given: Any) -> list[Labelled]:
     if isinstance(given, type) and issubclass(given, Choices):
         return list(given.choices)
@@ -100,7 +105,7 @@ def _pairs(given: Any) -> list[Labelled]:
         return list(given.items())
     if all(isinstance(item, tuple) and len(item) == 2 for item in given):
         return list(given)
-    return [(item, None if item is None else str(item)) for item in given]
+    return [(item, _label(item)) for item in given]
 
 
 def _checked(field: models.Field[Any, Any], pairs: Iterable[Labelled]) -> tuple[Labelled, ...]:

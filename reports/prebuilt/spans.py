@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, tzinfo
+from datetime import tzinfo
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -17,13 +17,11 @@ from reports.prebuilt.ranges import Range, between
 from reports.prebuilt.selection import Metrics
 
 
-def in_span(field: str, span: Range, zone: tzinfo = UTC) -> Q:
-    """Return the condition that a date lies in a range that is closed. The zone is that in which its days begin."""
-    return between(field, span, zone)
+def in_spans(field: str, spans: Iterable[Range], zone: tzinfo) -> Q:
+    """Return the condition that a date lies in one of several closed ranges. Those that touch are one to an index.
 
-
-def in_spans(field: str, spans: Iterable[Range], zone: tzinfo = UTC) -> Q:
-    """Return the condition that a date lies in one of several closed ranges. Those that touch are one to an index."""
+    The zone is that in which days begin.
+    """
     found: list[Any] = []
     for span in sorted(spans, key=lambda each: (each.start, each.end)):
         if found and span.start <= found[-1].end:
@@ -31,7 +29,7 @@ def in_spans(field: str, spans: Iterable[Range], zone: tzinfo = UTC) -> Q:
             found[-1] = replace(found[-1], end=last.end, end_day=last.end_day)
         else:
             found.append(span)
-    return reduce(or_, (in_span(field, span, zone) for span in found))
+    return reduce(or_, (between(field, span, zone) for span in found))
 
 
 def over_span(metrics: Metrics, name: str, condition: Q) -> Metrics:

@@ -110,5 +110,5 @@ class TimeInStatus(Dated):
 
     def _known(self, given: Mapping[str, Any], dates: Dates) -> Range:
         """Return the range that ends where what is known ends."""
-        as_of = self._bound(given, "as_of") or datetime.now(UTC)
+        as_of = self.moment(given, "as_of") or datetime.now(UTC)
         return make_range(None, as_of, dates.zone, of_dates=dates.of_dates)

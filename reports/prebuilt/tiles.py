@@ -15,11 +15,11 @@ from reports.prebuilt.attributes import Check, member, optional
 from reports.prebuilt.dated import TOO_FAR, Dates
 from reports.prebuilt.facts import grouped
 from reports.prebuilt.range_before import range_before
-from reports.prebuilt.ranges import Range
+from reports.prebuilt.ranges import Range, between
 from reports.prebuilt.selection import Metrics, Output
 from reports.prebuilt.series import Series
 from reports.prebuilt.shifts import Against
-from reports.prebuilt.spans import in_span, over_span
+from reports.prebuilt.spans import over_span
 
 _NUMBERS = ("bigint", "numeric", "double precision", "real")
 
@@ -117,17 +117,19 @@ class Tiles(Series):
 
     def _merged(self, dates: Dates, before: Range | None, tiles: Metrics) -> Mapping[str, object]:
         """Return the facts by period and by the ranges that they are in, which may be both: two years, and one back."""
-        now = ExpressionWrapper(in_span(dates.field, dates.range), output_field=BooleanField())
+        now = ExpressionWrapper(between(dates.field, dates.range, dates.zone), output_field=BooleanField())
         keys = {"period": dates.period, "now": now}
         if before is not None:
             # Written otherwise: Django leaves one of two equal expressions, as of two empty ranges, out of GROUP BY.
-            keys["before"] = Case(When(in_span(dates.field, before), then=True), default=False)
+            keys["before"] = Case(When(between(dates.field, before, dates.zone), then=True), default=False)
         return {"facts": grouped(self._in_either(dates, before), keys, tiles.needed), "now": tiles, "earlier": tiles}
 
     def _counted_apart(self, dates: Dates, before: Range | None, tiles: Metrics) -> Mapping[str, object]:
         """Return the facts of both ranges as one row, and those by period."""
-        now = over_span(tiles, "now", in_span(dates.field, dates.range))
-        past = over_span(tiles, "before", in_span(dates.field, before)) if before is not None else Metrics(())
+        now = over_span(tiles, "now", between(dates.field, dates.range, dates.zone))
+        past = (
+            over_span(tiles, "before", between(dates.field, before, dates.zone)) if before is not None else Metrics(())
+        )
         rows = self._in_either(dates, before)
         return {
             "facts": grouped(rows, {}, (*now.needed, *past.needed)),
@@ -144,8 +146,10 @@ class Tiles(Series):
             raise self.refused("start", TOO_FAR) from None
 
     def _in_either(self, dates: Dates, before: Range | None) -> Any:
-        condition = in_span(dates.field, dates.range)
-        return self.rows_of_source().filter(condition if before is None else condition | in_span(dates.field, before))
+        condition = between(dates.field, dates.range, dates.zone)
+        return self.rows_of_source().filter(
+            condition if before is None else condition | between(dates.field, before, dates.zone)
+        )
 
     @classmethod
     def _check_names(cls, attribute: str, names: Iterable[str]) -> None:

@@ -16,10 +16,10 @@ from reports.prebuilt.changes import compared_columns
 from reports.prebuilt.dated import TOO_FAR, Dated, Dates
 from reports.prebuilt.facts import grouped
 from reports.prebuilt.periods import Period
-from reports.prebuilt.ranges import Range, local_day, make_range
+from reports.prebuilt.ranges import Range, between, local_day, make_range
 from reports.prebuilt.selection import Metrics, Output
 from reports.prebuilt.shifts import Against, Shift
-from reports.prebuilt.spans import in_span, in_spans, over_span
+from reports.prebuilt.spans import in_spans, over_span
 
 
 def _day(value: Any) -> str | None:
@@ -127,8 +127,8 @@ class ToDate(Dated):
         span = make_range(calendar.floor(day), day + timedelta(days=1), dates.zone, of_dates=dates.of_dates)
         shift = Shift.of(calendar, self.asked(given, "against"))
         prior = shift.range(span, dates.zone, of_dates=dates.of_dates)
-        now = over_span(metrics, f"{period}_now", in_span(dates.field, span, dates.zone))
-        before = over_span(metrics, f"{period}_before", in_span(dates.field, prior, dates.zone))
+        now = over_span(metrics, f"{period}_now", between(dates.field, span, dates.zone))
+        before = over_span(metrics, f"{period}_before", between(dates.field, prior, dates.zone))
         return Span(period, span, prior, now.outputs, before.outputs)
 
 
