@@ -141,8 +141,8 @@ class Open(ActiveAsOf):
     """Tickets at the end of each day of a year, added where they come and subtracted where they go."""
 
     source = Ticket
-    starts = "opened_at"
-    ends = "closed_at"
+    start_field = "opened_at"
+    end_field = "closed_at"
     metrics: ClassVar[Any] = {"count": Count("pk"), "urgent": Count("pk", filter=Q(priority=5))}
     start = START
     end = END

@@ -123,14 +123,14 @@ triangle AS (
     SELECT c.period AS cohort, p.number - c.number AS age,
            coalesce(sum(n.size) OVER (PARTITION BY c.number), 0)::bigint AS size,
            coalesce(n.value, 0) AS value,
-           coalesce(sum(n.value) OVER (PARTITION BY c.number ORDER BY p.number), 0) AS total
+           coalesce(sum(n.value) OVER (PARTITION BY c.number ORDER BY p.number), 0) AS running
     FROM spine AS c
     JOIN spine AS p ON p.number >= c.number
     LEFT JOIN counts AS n ON n.cohort = c.number AND n.age = p.number - c.number
 )
 SELECT t.cohort, t.age,
-    t.size, t.value::numeric AS value, t.total::numeric AS total,
-    t.total::numeric / nullif(t.size, 0) AS per_actor
+    t.size, t.value::numeric AS value, t.running::numeric AS running,
+    t.running::numeric / nullif(t.size, 0) AS per_actor
 FROM triangle AS t
 """
 
@@ -202,40 +202,44 @@ scored AS (
            min(t.m) OVER (PARTITION BY t.by_monetary) AS m
     FROM tiles AS t
 )
-SELECT s.by_actor AS "buyer_id", s.by_last AS last, s.recency,
+SELECT s.by_actor AS "buyer_id", s.by_last AS latest, s.recency,
     s.by_frequency::bigint AS frequency, s.by_monetary::numeric AS monetary,
-    s.r AS recency_score, s.f AS frequency_score, s.m AS monetary_score, concat(s.r, s.f, s.m) AS segment
+    s.r AS recency_score, s.f AS frequency_score, s.m AS monetary_score, concat(s.r, s.f, s.m) AS cell
 FROM scored AS s
 """
 
 FUNNEL = """
 WITH events AS  (SELECT "tests_visit"."buyer_id" AS "by_actor", "tests_visit"."at" AS "by_at", "tests_visit"."id" AS
     "by_key", "tests_buyer"."region" AS "by_buyer_region", CASE WHEN "tests_visit"."step" = %s THEN %s ELSE %s END
-    AS "by_step_1", CASE WHEN "tests_visit"."step" = %s THEN %s ELSE %s END AS "by_step_2", CASE WHEN
-    "tests_visit"."step" = %s THEN %s ELSE %s END AS "by_step_3" FROM "tests_visit" INNER JOIN "tests_buyer" ON
+    AS "of_step_1", CASE WHEN "tests_visit"."step" = %s THEN %s ELSE %s END AS "of_step_2", CASE WHEN
+    "tests_visit"."step" = %s THEN %s ELSE %s END AS "of_step_3" FROM "tests_visit" INNER JOIN "tests_buyer" ON
     ("tests_visit"."buyer_id" = "tests_buyer"."id") WHERE ("tests_visit"."at" IS NOT NULL AND
     "tests_visit"."buyer_id" IS NOT NULL AND ("tests_visit"."step" = %s OR "tests_visit"."step" = %s OR
     "tests_visit"."step" = %s))),
 came_1 AS (
-    SELECT e.*, CASE WHEN e.by_step_1 THEN e.by_at END AS at_1
+    SELECT e.*, CASE WHEN e.of_step_1 THEN e.by_at END AS at_1
     FROM events AS e
 ),
 "came_2" AS (
     SELECT w.*, CASE WHEN "w"."wait_2" <= %s THEN w.by_at END AS "at_2"
     FROM (
-        SELECT e.*, CASE WHEN "e"."by_step_2" THEN (e.by_at - max("e"."at_1") OVER before) END AS "wait_2"
+        SELECT e.*, CASE WHEN "e"."of_step_2" THEN (e.by_at - max("e"."at_1") OVER before) END AS "wait_2"
         FROM "came_1" AS e
-        WINDOW before AS (PARTITION BY e.by_actor, "e"."by_buyer_region" ORDER BY e.by_at, e.by_key ROWS BETWEEN
-            UNBOUNDED PRECEDING AND 1 PRECEDING)
+        WINDOW before AS (
+            PARTITION BY e.by_actor, "e"."by_buyer_region" ORDER BY e.by_at, e.by_key
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        )
     ) AS w
 ),
 "came_3" AS (
     SELECT w.*, CASE WHEN "w"."wait_3" <= %s THEN w.by_at END AS "at_3"
     FROM (
-        SELECT e.*, CASE WHEN "e"."by_step_3" THEN (e.by_at - max("e"."at_2") OVER before) END AS "wait_3"
+        SELECT e.*, CASE WHEN "e"."of_step_3" THEN (e.by_at - max("e"."at_2") OVER before) END AS "wait_3"
         FROM "came_2" AS e
-        WINDOW before AS (PARTITION BY e.by_actor, "e"."by_buyer_region" ORDER BY e.by_at, e.by_key ROWS BETWEEN
-            UNBOUNDED PRECEDING AND 1 PRECEDING)
+        WINDOW before AS (
+            PARTITION BY e.by_actor, "e"."by_buyer_region" ORDER BY e.by_at, e.by_key
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        )
     ) AS w
 ),
 actors AS (
@@ -254,15 +258,15 @@ totals AS (
     FROM actors AS a
     GROUP BY "a"."by_buyer_region"
 )
-SELECT s.number, "t"."by_buyer_region" AS "buyer_region",
-    s.step, s.count, s.count::numeric / nullif(t.count_1, 0) AS share_of_first, s.count::numeric / nullif(s.before,
+SELECT s.position, "t"."by_buyer_region" AS "buyer_region",
+    s.step, s.actors, s.actors::numeric / nullif(t.count_1, 0) AS share_of_first, s.actors::numeric / nullif(s.before,
         0) AS share_of_previous, s.median_time
 FROM totals AS t
 CROSS JOIN LATERAL (
     VALUES (1, (%s)::text, t.count_1, NULL::bigint, NULL::interval),
            (%s, %s, "t"."count_2", "t"."count_1", "t"."median_2"),
            (%s, %s, "t"."count_3", "t"."count_2", "t"."median_3")
-) AS s (number, step, count, before, median_time)
+) AS s (position, step, actors, before, median_time)
 """
 
 SESSIONS = """

@@ -53,14 +53,16 @@ grid AS (
 counted AS (
     SELECT g.period, "g"."by_kind", coalesce(f.daily, 0) AS daily,
         (coalesce(sum(f."weekly_begins") OVER (by_day RANGE UNBOUNDED PRECEDING), 0)
-            - coalesce(sum(f."weekly_ends") OVER (by_day RANGE BETWEEN UNBOUNDED PRECEDING AND %s * interval '1 \
-day' PRECEDING), 0))::bigint AS "weekly",
+            - coalesce(sum(f."weekly_ends") OVER (
+                by_day RANGE BETWEEN UNBOUNDED PRECEDING AND %s * interval '1 day' PRECEDING
+            ), 0))::bigint AS "weekly",
         (coalesce(sum(f."monthly_begins") OVER (by_day RANGE UNBOUNDED PRECEDING), 0)
-            - coalesce(sum(f."monthly_ends") OVER (by_day RANGE BETWEEN UNBOUNDED PRECEDING AND %s * interval '1 \
-day' PRECEDING), 0))::bigint AS "monthly"
+            - coalesce(sum(f."monthly_ends") OVER (
+                by_day RANGE BETWEEN UNBOUNDED PRECEDING AND %s * interval '1 day' PRECEDING
+            ), 0))::bigint AS "monthly"
     FROM grid AS g
     LEFT JOIN facts AS f ON f.by_period = g.period AND ARRAY["f"."by_kind"] = ARRAY["g"."by_kind"]
-    WINDOW by_day AS (PARTITION BY true, "g"."by_kind" ORDER BY g.period)
+    WINDOW by_day AS (PARTITION BY "g"."by_kind" ORDER BY g.period)
 )
 SELECT c.period AS day, "c"."by_kind" AS "kind", c.daily, c.weekly, c.monthly, c.daily::numeric / nullif(c.monthly, \
 0) AS stickiness
@@ -158,6 +160,7 @@ def test_numbers_are_this_sql():
         *(7, 7, 30, 30, date(2024, 12, 3)),
     )
     assert query.sql == SQL
+    assert "WINDOW by_day AS (ORDER BY g.period)" in Users().query().sql
 
 
 @pytest.mark.django_db
@@ -250,7 +253,7 @@ def test_days_are_kept_when_materialized(materialized, is_kept):
         ({"actor": ""}, "actor is not set; name the path from an event to who acts."),
         ({"end": None}, "a row for each day needs a start and an end, or last"),
         ({"source": Visit, "date_field": "step"}, "date_field 'step' is a CharField, and no date."),
-        ({"dimensions": {"actor": "kind"}}, "no dimension may be called actor;"),
+        ({"dimensions": {"actor": "kind"}}, "no dimension may be called 'actor';"),
         ({"dimensions": {"daily": "kind"}}, "there would be several columns of one name: daily"),
     ],
 )

@@ -19,7 +19,8 @@ from django.test.utils import isolate_apps
 
 from reports.prebuilt import GroupedMetrics, Variant
 from reports.prebuilt.back import Immovable, moved, way_back
-from reports.prebuilt.once import is_cut, is_filtered, once
+from reports.prebuilt.facts import as_queryset
+from reports.prebuilt.once import is_cut, is_filtered
 from tests.models import Buyer, Figure, Region, Sale, Shelf, Store, Tag
 
 
@@ -123,9 +124,9 @@ def test_what_is_known_of_a_source():
     joined = Buyer.objects.filter(sales__kind="a")
 
     assert [is_filtered(each) for each in (every, some)] == [False, True]
-    assert [is_cut(once(each)) for each in (every, some, some[:3])] == [False, False, True]
-    assert once(some).query.where == some.query.where
-    assert 'JOIN "tests_sale"' not in str(once(joined).query).partition("IN (SELECT")[0]
+    assert [is_cut(as_queryset(each)) for each in (every, some, some[:3])] == [False, False, True]
+    assert as_queryset(some).query.where == some.query.where
+    assert 'JOIN "tests_sale"' not in str(as_queryset(joined).query).partition("IN (SELECT")[0]
 
 
 # Relations that are more than foreign keys to the key.

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.errors import DeclarationError, ParamsError
-from reports.prebuilt import CohortRetention, First, LifetimeValue, Period, Retention
+from reports.prebuilt import CohortRetention, CustomerStates, FirstEvent, LifetimeValue, Period, Retention
 from reports.testing import assert_scans
 from tests import acting_sql
 from tests.acting import BUYERS, Case, Facts, cases, floor, many
@@ -33,6 +33,14 @@ class Kept(CohortRetention):
     end = date(2025, 4, 1)
 
 
+class States(CustomerStates):
+    name = "tests.states_of_cohorts"
+    source = Sale
+    actor = "buyer"
+    date_field = "at"
+    period = Period.MONTH
+
+
 class Earned(LifetimeValue):
     name = "tests.earned"
     source = Sale
@@ -47,12 +55,12 @@ def variant(report: type, **attributes: Any) -> Any:
     return type(report.__name__, (report,), attributes)
 
 
-def cohorts_of(case: Case, own: Mapping[int, Facts], first: First) -> dict[date, list[list[tuple[int, Any]]]]:
+def cohorts_of(case: Case, own: Mapping[int, Facts], first: FirstEvent) -> dict[date, list[list[tuple[int, Any]]]]:
     """Return, by cohort, the facts of each buyer in it with their ages."""
     found: dict[date, list[list[tuple[int, Any]]]] = {cohort: [] for cohort in case.shown}
     for facts in own.values():
         known = [fact for fact in facts if case.day(fact) < case.end]
-        known = [fact for fact in known if first == First.EVER or case.day(fact) >= case.start]
+        known = [fact for fact in known if first == FirstEvent.EVER or case.day(fact) >= case.start]
         if known and min(map(case.day, known)) >= case.start:
             cohort = min(map(case.begin, known))
             age = case.shown.index(cohort)
@@ -84,7 +92,7 @@ last_ages = st.sampled_from([None, 0, 2])
 
 @pytest.mark.django_db
 @settings(max_examples=40)
-@given(case=cases(), kind=st.sampled_from(Retention), first=st.sampled_from(First), last_age=last_ages)
+@given(case=cases(), kind=st.sampled_from(Retention), first=st.sampled_from(FirstEvent), last_age=last_ages)
 def test_retention_is_that_of_the_oracle(case, kind, first, last_age):
     expected = {}
     for key, own in case.parts():
@@ -106,7 +114,7 @@ def test_retention_is_that_of_the_oracle(case, kind, first, last_age):
 
 @pytest.mark.django_db
 @settings(max_examples=40)
-@given(case=cases(), first=st.sampled_from(First), last_age=last_ages)
+@given(case=cases(), first=st.sampled_from(FirstEvent), last_age=last_ages)
 def test_value_is_that_of_the_oracle(case, first, last_age):
     expected = {}
     for key, own in case.parts():
@@ -117,9 +125,9 @@ def test_value_is_that_of_the_oracle(case, first, last_age):
             size = len(cohorts[cohort])
             paid = [(when, fact["amount"] or 0) for facts in cohorts[cohort] for when, fact in facts]
             value = sum(amount for when, amount in paid if when == age)
-            total = Decimal(sum(amount for when, amount in paid if when <= age))
-            mean = near(total / size) if size else None
-            expected[cohort, age, *key] = {"size": size, "value": value, "total": total, "per_actor": mean}
+            running = Decimal(sum(amount for when, amount in paid if when <= age))
+            mean = near(running / size) if size else None
+            expected[cohort, age, *key] = {"size": size, "value": value, "running": running, "per_actor": mean}
     report = variant(Earned, **case.attributes, first=first, last_age=last_age)
 
     with stored(case.facts, buyers=BUYERS), timezone.override(case.zone):
@@ -157,7 +165,7 @@ def test_cohorts_of_those_who_joined_are_those_of_the_oracle(case, kind, joined)
         rows, values = list(report().run()), list(value().run())
 
     assert keyed(rows, case) == expected
-    assert {key: row["total"] for key, row in keyed(values, case).items()} == earned
+    assert {key: row["running"] for key, row in keyed(values, case).items()} == earned
 
 
 def test_retention_is_this_sql():
@@ -205,10 +213,27 @@ def test_who_came_before_the_range_is_in_no_cohort_unless_asked():
 
     with stored(facts, buyers=BUYERS):
         ever = variant(Kept, last_age=0)().run()
-        in_range = variant(Kept, last_age=0, first=First.IN_RANGE)().run()
+        in_range = variant(Kept, last_age=0, first=FirstEvent.IN_RANGE)().run()
 
         assert [row["size"] for row in ever] == [0, 0, 0]
         assert [row["size"] for row in in_range] == [1, 0, 0]
+
+
+@pytest.mark.django_db
+def test_who_came_in_the_hour_that_came_twice_is_in_the_cohort_of_its_day():
+    """In Newfoundland one minute of the 29th was before the last hour of the 28th."""
+    minutes = {1: [30], 2: [45], 3: [90], 4: [30, 45]}  # the 29th, the 28th, the 29th, both
+    begin = datetime(2006, 10, 29, 2, tzinfo=UTC)
+    at = [{"buyer_id": buyer, "at": begin + timedelta(minutes=each)} for buyer, own in minutes.items() for each in own]
+    bounds = {"start": date(2006, 10, 29), "end": date(2006, 11, 1), "time_zone": "America/St_Johns"}
+
+    with stored(at, buyers=BUYERS):
+        (kept,) = variant(Kept, **bounds)().run()
+        (earned,) = variant(Earned, **bounds, monetary=Count("pk"))().run()
+        (states,) = variant(States, **bounds)().run()
+
+    assert (kept["size"], earned["size"], earned["value"]) == (2, 2, 2)
+    assert (states["active"], states["new"]) == (3, 2)
 
 
 @pytest.mark.django_db
@@ -221,7 +246,7 @@ def test_who_joined_and_did_nothing_counts():
         values = list(variant(Earned, actors=Buyer, joined="joined")().run())[:3]
 
     assert [(row["age"], row["size"], row["active"]) for row in rows] == [(0, 3, 1), (1, 3, 0), (2, 3, 1)]
-    assert [(row["age"], row["total"], row["per_actor"]) for row in values] == [(0, 6, 2), (1, 6, 2), (2, 12, 4)]
+    assert [(row["age"], row["running"], row["per_actor"]) for row in values] == [(0, 6, 2), (1, 6, 2), (2, 12, 4)]
 
 
 @pytest.mark.django_db
@@ -246,6 +271,26 @@ def test_actors_are_those_that_the_user_may_see():
         (row, *_) = Seen(user="b").run()
 
     assert (row["size"], row["active"]) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (None, "get_actors() gave a NoneType; it must give a model or a QuerySet."),
+        (Sale.objects.all(), "get_actors() gave rows of tests.Sale; it must give those of tests.Buyer."),
+        (Buyer.objects.using("other"), "get_actors() gave a QuerySet of the database 'other'"),
+    ],
+)
+def test_other_actors_are_refused(given, problem):
+    class Seen(Kept):
+        actors = Buyer
+        joined = "joined"
+
+        def get_actors(self):
+            return given
+
+    with pytest.raises(DeclarationError, match=re.escape(f"Seen: {problem}")):
+        Seen().query()
 
 
 @pytest.mark.django_db
@@ -313,10 +358,10 @@ def test_wrong_attribute_is_refused_with_its_class(attributes, problem):
     ("attributes", "problem"),
     [
         ({"actor": ""}, "Kept: actor is not set; name the path from an event to who acts."),
-        ({"actor": "byer"}, "Kept: actor: there is no field 'byer'"),
-        ({"source": Buyer, "actor": "sales", "date_field": "joined"}, "Kept: actor 'sales' leads to many rows"),
+        ({"actor": "byer"}, "Kept: actor 'byer': there is no field 'byer'"),
+        ({"source": Buyer, "actor": "sales", "date_field": "joined"}, "Kept: actor 'sales': leads to many rows"),
         ({"end": None}, "Kept: a triangle of cohorts needs a start and an end, or last"),
-        ({"dimensions": {"period": "kind"}}, "Kept: no dimension may be called period; give it another name"),
+        ({"dimensions": {"period": "kind"}}, "Kept: no dimension may be called 'period'; give it another name"),
         ({"joined": "joined"}, "Kept: actors and joined belong together"),
         ({"actors": Buyer}, "Kept: actors and joined belong together"),
         ({"actors": Buyer, "joined": "joined", "dimensions": ["kind"]}, "Kept: dimensions are of events"),

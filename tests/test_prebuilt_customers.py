@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.errors import DeclarationError, ParamsError
-from reports.prebuilt import RFM, CustomerStates, First
+from reports.prebuilt import RFM, CustomerStates, FirstEvent
 from reports.testing import assert_scans
 from tests import acting_sql
 from tests.acting import BUYERS, Case, Facts, cases, floor, many
@@ -47,7 +47,7 @@ def variant(report: type, **attributes: Any) -> Any:
     return type(report.__name__, (report,), attributes)
 
 
-def acts(case: Case, own: Mapping[int, Facts], first: First) -> tuple[dict[date, set[int]], dict[date, set[int]]]:
+def acts(case: Case, own: Mapping[int, Facts], first: FirstEvent) -> tuple[dict[date, set[int]], dict[date, set[int]]]:
     """Return who is active and who is new in each period of the range, and of the 400 days before it."""
     earlier = case.periods(case.start - timedelta(days=400), case.start)
     every = sorted({*earlier, *case.shown})
@@ -55,7 +55,7 @@ def acts(case: Case, own: Mapping[int, Facts], first: First) -> tuple[dict[date,
     new: dict[date, set[int]] = {each: set() for each in every}
     for buyer, facts in own.items():
         days = [day for day in map(case.day, facts) if day < case.end]
-        days = [day for day in days if first == First.EVER or day >= case.start]
+        days = [day for day in days if first == FirstEvent.EVER or day >= case.start]
         for day in days:
             # The period in which the range begins has only its part that is in the range.
             if day >= case.start or floor(day, case.period) not in case.shown:
@@ -67,7 +67,7 @@ def acts(case: Case, own: Mapping[int, Facts], first: First) -> tuple[dict[date,
 
 @pytest.mark.django_db
 @settings(max_examples=40)
-@given(case=cases(), first=st.sampled_from(First), lapse=st.integers(1, 3))
+@given(case=cases(), first=st.sampled_from(FirstEvent), lapse=st.integers(1, 3))
 def test_states_are_those_of_the_oracle(case, first, lapse):
     expected = {}
     for key, own in case.parts():
@@ -207,12 +207,12 @@ def test_scores_are_those_of_the_oracle(case, as_of, is_open, limits):
     f, m = scored(frequency, limits["frequency"], 3), scored(monetary, limits["monetary"], 3)
     given_limits = {name: found for name, found in limits.items() if found}
     attributes = {**case.attributes, "start": None if is_open else start, "end": None, "as_of": day}
-    report = variant(Scores, **attributes, scores=3, thresholds=given_limits)
+    report = variant(Scores, **attributes, scores=3, limits=given_limits)
 
     with stored(case.facts, buyers=BUYERS), timezone.override(case.zone):
         rows = list(report().run())
 
-    assert all(case.day({case.field: row.pop("last")}) < day for row in rows)
+    assert all(case.day({case.field: row.pop("latest")}) < day for row in rows)
     assert rows == [
         {
             "buyer_id": buyer,
@@ -222,14 +222,14 @@ def test_scores_are_those_of_the_oracle(case, as_of, is_open, limits):
             "recency_score": r[buyer],
             "frequency_score": f[buyer],
             "monetary_score": m[buyer],
-            "segment": f"{r[buyer]}{f[buyer]}{m[buyer]}",
+            "cell": f"{r[buyer]}{f[buyer]}{m[buyer]}",
         }
         for buyer in sorted(recency)
     ]
 
 
 def test_scores_are_this_sql():
-    query = variant(Scores, thresholds={"recency": [30, 90, 180, 365]}, time_zone="UTC")().query()
+    query = variant(Scores, limits={"recency": [30, 90, 180, 365]}, time_zone="UTC")().query()
 
     assert query.sql.split() == acting_sql.SCORES.split()
     assert query.params[-3:] == (5, 5, [Decimal(30), Decimal(90), Decimal(180), Decimal(365)])
@@ -247,7 +247,7 @@ def test_equal_values_have_equal_scores():
     facts = [{"buyer_id": buyer["id"], "at": datetime(2025, 3, 1, 12, tzinfo=UTC), "amount": 5} for buyer in BUYERS]
 
     with stored(facts, buyers=BUYERS):
-        assert {row["segment"] for row in Scores().run()} == {"111"}
+        assert {row["cell"] for row in Scores().run()} == {"111"}
 
 
 @pytest.mark.django_db
@@ -268,6 +268,24 @@ def test_look_is_from_the_end_of_the_range_or_from_today():
     assert [row["frequency"] for row in (open_, closed, called, cut)] == [1, 1, 2, 1]
 
 
+@pytest.mark.parametrize(("value", "kind"), [(datetime(2025, 4, 1), "datetime"), ("2025-04-01", "str")])
+def test_function_that_gives_no_moment_is_refused(value, kind):
+    with pytest.raises(DeclarationError, match=f"Scores: the function as_of gave a {kind}; it must give a date"):
+        variant(Scores, as_of=lambda: value)().query()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("field", ["at", "day"])
+def test_day_from_which_one_looks_back_does_not_count(field):
+    days = [date(2025, 3, 31), date(2025, 4, 1)]
+    facts = [{"buyer_id": 1, "day": day, "at": datetime(day.year, day.month, day.day, tzinfo=UTC)} for day in days]
+
+    with stored(facts, buyers=BUYERS):
+        (row,) = variant(Scores, date_field=field, time_zone="UTC")().run()
+
+    assert (row["recency"], row["frequency"]) == (1, 1)
+
+
 @pytest.mark.django_db
 def test_today_counts_where_the_field_holds_dates():
     today = timezone.localdate()
@@ -276,7 +294,7 @@ def test_today_counts_where_the_field_holds_dates():
     with stored(facts, buyers=BUYERS):
         (row,) = variant(Scores, as_of=None, date_field="day")().run()
 
-    assert (row["last"], row["recency"], row["frequency"]) == (today, 0, 1)
+    assert (row["latest"], row["recency"], row["frequency"]) == (today, 0, 1)
 
 
 @pytest.mark.django_db
@@ -308,7 +326,7 @@ def test_scores_of_a_request_need_their_limits():
     class Params(forms.Form):
         scores = forms.IntegerField(required=False)
 
-    report = variant(Scores, Params=Params, thresholds={"recency": [1, 2, 3, 4]})()
+    report = variant(Scores, Params=Params, limits={"recency": [1, 2, 3, 4]})()
 
     with pytest.raises(ParamsError, match="4 scores need 3 limits, and not so many has recency"):
         report.run({"scores": 4})
@@ -319,11 +337,11 @@ def test_scores_of_a_request_need_their_limits():
     [
         ({"scores": 10}, "Scores.scores is 10; it must be a whole number from 2 to 9."),
         (
-            {"thresholds": {"recency": [3, 1]}},
+            {"limits": {"recency": [3, 1]}},
             "it must be a dict of lists of rising numbers, by recency, frequency, monetary.",
         ),
-        ({"thresholds": {"money": [1, 2]}}, "it must be a dict of lists of rising numbers"),
-        ({"thresholds": {"monetary": [1, float("nan")]}}, "it must be a dict of lists of rising numbers"),
+        ({"limits": {"money": [1, 2]}}, "it must be a dict of lists of rising numbers"),
+        ({"limits": {"monetary": [1, float("nan")]}}, "it must be a dict of lists of rising numbers"),
         ({"monetary": "amount"}, "Scores.monetary is 'amount'; it must be one of Django's aggregates, or None."),
         ({"dimensions": ["kind"]}, "Scores.dimensions is ['kind']; it must be left out: the report has none."),
         ({"as_of": "today"}, "Scores.as_of is 'today'; it must be a date"),
@@ -340,12 +358,12 @@ def test_wrong_attribute_is_refused_with_its_class(attributes, problem):
         ({"monetary": None}, "Scores: monetary is not set"),
         ({"frequency": Max("kind")}, "Scores: frequency is a text, and no number."),
         (
-            {"thresholds": {"recency": [1, 2]}},
-            "Scores: thresholds: 5 scores need 4 limits, and not so many has recency.",
+            {"limits": {"recency": [1, 2]}},
+            "Scores: limits: 5 scores need 4 limits, and not so many has recency.",
         ),
         (
             {"source": Buyer, "actor": "sales__buyer", "date_field": "joined"},
-            "Scores: actor 'sales_buyer' leads to many rows",
+            "Scores: actor 'sales__buyer': leads to many rows",
         ),
     ],
 )

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.errors import DeclarationError, ParamsError
-from reports.prebuilt import Ageing, BoxPlot, Histogram, Method, Percentiles, Ratio, Scale
+from reports.prebuilt import Ageing, BoxPlot, Histogram, HistogramScale, PercentileMethod, Percentiles, Ratio
 from reports.testing import assert_scans
 from tests.models import Sale
 from tests.sales import days, instants, near, sales, stored, zones
@@ -244,7 +244,7 @@ def is_in(value: Any, low: Any, high: Any, *, is_last: bool) -> bool:
 
 def expected_edges(numbers: Sequence[Decimal], low: Any, high: Any, buckets: int, scale: str) -> list[Any]:
     """Return the edges that numbers come to, nearly; none when nothing says where they begin or end."""
-    numbers = [number for number in numbers if scale == Scale.LINEAR or number > 0]
+    numbers = [number for number in numbers if scale == HistogramScale.LINEAR or number > 0]
     if not numbers and (low is None or high is None):
         # An end that is given is the other end as well.
         return [bound for bound in (low, high) if bound is not None] * 2
@@ -254,7 +254,7 @@ def expected_edges(numbers: Sequence[Decimal], low: Any, high: Any, buckets: int
         return [first, last]
     with localcontext(prec=60):
         first, last = Decimal(first), Decimal(last)
-        if scale == Scale.LOG:
+        if scale == HistogramScale.LOG:
             between = [first * (last / first) ** (Decimal(i) / buckets) for i in range(1, buckets)]
             return [first, *(pytest.approx(edge, rel=Decimal("1e-14")) for edge in between), last]
         between = [first + (last - first) * i / buckets for i in range(1, buckets)]
@@ -287,7 +287,7 @@ bounds = st.one_of(st.none(), st.sampled_from([Decimal(1), 2, 500, 10**7]))
     field=st.sampled_from(["amount", "quantity"]),
     ends=st.tuples(bounds, st.one_of(st.none(), st.sampled_from([Decimal("10000000.5"), 10**9]))),
     buckets=st.integers(1, 7),
-    scale=st.sampled_from(Scale),
+    scale=st.sampled_from(HistogramScale),
     outside=st.booleans(),
 )
 def test_histogram_is_that_of_the_oracle(facts, field, ends, buckets, scale, outside):
@@ -300,9 +300,9 @@ def test_histogram_is_that_of_the_oracle(facts, field, ends, buckets, scale, out
         rows = list(report().run())
 
     has_edges = bool(edges)
-    assert [row["bucket"] for row in rows[:1]] == [0 if outside and (low is not None or scale == Scale.LOG) else 1][
-        :has_edges
-    ]
+    assert [row["bucket"] for row in rows[:1]] == [
+        0 if outside and (low is not None or scale == HistogramScale.LOG) else 1
+    ][:has_edges]
     assert bool(rows and rows[-1]["high"] is None) == (outside and high is not None)
     check_histogram(rows, facts, field, edges)
 
@@ -435,14 +435,14 @@ def test_histogram_leaves_out_what_is_not_finite(readings):
         (123456789012345.67, 123456789012345.69),
     ],
 )
-@pytest.mark.parametrize("scale", Scale)
+@pytest.mark.parametrize("scale", HistogramScale)
 def test_histogram_of_binary_numbers_loses_none(readings, numbers, scale):
     readings(*numbers)
 
     rows = list(subclass(Numbers, scale=scale, buckets=7)().run())
 
     assert sum(row["rows"] for row in rows) == len(numbers)
-    positive = [number for number in numbers if number > 0 or scale == Scale.LINEAR]
+    positive = [number for number in numbers if number > 0 or scale == HistogramScale.LINEAR]
     assert (rows[-1]["high"], rows[-7]["low"]) == (max(positive), min(positive))
     edges = [row["high"] for row in rows]
     assert edges == sorted(edges)
@@ -602,7 +602,7 @@ def place(ordered: Sequence[Any], fraction: float, method: str) -> Any:
     """Return what is at a fraction of sorted values."""
     if not ordered:
         return None
-    if method == Method.DISC:
+    if method == PercentileMethod.DISC:
         return ordered[max(math.ceil(fraction * len(ordered)) - 1, 0)]
     at = fraction * (len(ordered) - 1)
     low, high = float(ordered[math.floor(at)]), float(ordered[math.ceil(at)])
@@ -615,7 +615,7 @@ def near_float(value: Any) -> Any:
 
 @pytest.mark.django_db
 @settings(max_examples=60)
-@given(facts=sales(), method=st.sampled_from(Method), dimensions=st.sampled_from([(), ("kind",)]))
+@given(facts=sales(), method=st.sampled_from(PercentileMethod), dimensions=st.sampled_from([(), ("kind",)]))
 def test_percentiles_are_those_of_the_oracle(facts, method, dimensions):
     groups = by_kind(facts) if dimensions else {None: facts}
     expected = {}
@@ -706,7 +706,8 @@ def test_percentiles_of_dates_cannot_be_interpolated():
 
 def test_percentiles_have_columns_of_the_method():
     cont, disc = (
-        {column.name: column.type for column in subclass(Places, method=method).get_columns()} for method in Method
+        {column.name: column.type for column in subclass(Places, method=method).get_columns()}
+        for method in PercentileMethod
     )
 
     assert (cont["p50"], disc["p50"]) == ("double precision", "numeric")
@@ -731,9 +732,9 @@ def box(amounts: Sequence[Any], method: str, times: Any) -> dict[str, Any]:
         names = ("min", "low_whisker", "q1", "median", "q3", "high_whisker", "max")
         return {"rows": 0, **dict.fromkeys(names), "outliers": 0}
     q1, median, q3 = (place(ordered, fraction, method) for fraction in (0.25, 0.5, 0.75))
-    times = Decimal(times) if method == Method.DISC else float(times)
+    times = Decimal(times) if method == PercentileMethod.DISC else float(times)
     low, high = q1 - times * (q3 - q1), q3 + times * (q3 - q1)
-    is_float = method == Method.CONT
+    is_float = method == PercentileMethod.CONT
     numbers = [float(number) if is_float else number for number in ordered]
     within = [number for number, compared in zip(ordered, numbers, strict=True) if low <= compared]
     below = [number for number, compared in zip(ordered, numbers, strict=True) if compared <= high]
@@ -755,7 +756,7 @@ def box(amounts: Sequence[Any], method: str, times: Any) -> dict[str, Any]:
 @given(
     facts=sales(),
     field=st.sampled_from(["amount", "quantity"]),
-    method=st.sampled_from(Method),
+    method=st.sampled_from(PercentileMethod),
     whisker=st.sampled_from([1.5, 0, 3, Decimal("0.5")]),
     dimensions=st.sampled_from([(), ("kind",)]),
 )
@@ -926,10 +927,38 @@ def test_ages_refuse_wrong_edges():
 
     with pytest.raises(ParamsError, match=f"edges: It must be {allowed}"):
         AskedAges().query({"edges": [0, 7]})
-    with pytest.raises(ParamsError, match="as_of: It is too near to the first or the last day that a date can be"):
+    with pytest.raises(
+        ParamsError, match="as_of: The range is too near to the first or the last day that a date can be"
+    ):
         AskedAges().query({"as_of": "0001-01-01"})
+    with pytest.raises(ParamsError, match="as_of: The range is too near to the first"):
+        subclass(Ages, edges=(1_000_000,), as_of=date(1000, 1, 1))().query()
     for edges in ((), (0, 30), (30, 30), (60, 30), (1.5,), range(1, 1003), None):
         with pytest.raises(TypeError, match=f"it must be {allowed}"):
             subclass(Ages, edges=edges)
     with pytest.raises(DeclarationError, match="date_field is not set"):
         subclass(Ages, date_field="").get_columns()
+
+
+@pytest.mark.parametrize("moment", [datetime(2025, 1, 1), "2025-01-01", lambda: None])
+def test_ages_refuse_what_a_function_gives(moment):
+    problem = f"Ages: the function as_of gave a {type(moment).__name__}; it must give a date, or a date and time with a"
+
+    with pytest.raises(DeclarationError, match=problem):
+        subclass(Ages, as_of=lambda: moment)().query()
+
+
+@pytest.mark.parametrize("report", [Amounts, Places, Boxes])
+def test_faults_of_a_measured_value_are_told_at_once(report):
+    wrong = {"value": "nothing", "start": date(2025, 1, 1), "dimensions": ["nowhere"]}
+    wrong |= {"edges": (1, 2), "low": 3} if report is Amounts else {}
+
+    with pytest.raises(DeclarationError) as error:
+        subclass(report, **wrong).get_columns()
+
+    found = " ".join(error.value.problems)
+    assert len(error.value.problems) == (4 if report is Amounts else 3)
+    assert f"{report.__name__}: value: there is no field 'nothing'" in found
+    assert f"{report.__name__}: there is no field 'nowhere'" in found
+    assert f"{report.__name__}: start bound a date, and date_field is not set." in found
+    assert ("edges are given, and so low would mean nothing." in found) is (report is Amounts)

@@ -95,7 +95,7 @@ def test_funnel_is_that_of_the_oracle(facts, steps, within, dimension, regions):
             took = sorted(wait for way in found if len(way) > place and (wait := way[place]) is not None)
             expected[place + 1, region] = {
                 "step": name,
-                "count": counts[place],
+                "actors": counts[place],
                 "share_of_first": near(Decimal(counts[place]) / counts[0]) if counts[0] else None,
                 "share_of_previous": near(Decimal(counts[place]) / counts[place - 1])
                 if place and counts[place - 1]
@@ -106,7 +106,7 @@ def test_funnel_is_that_of_the_oracle(facts, steps, within, dimension, regions):
     with stored(visits=facts, buyers=[{**buyer, "region": each} for buyer, each in zip(BUYERS, regions, strict=True)]):
         rows = list(report().run())
 
-    assert {(row.pop("number"), row.pop("buyer_region", None)): row for row in rows} == expected
+    assert {(row.pop("position"), row.pop("buyer_region", None)): row for row in rows} == expected
 
 
 def test_funnel_is_this_sql():
@@ -136,7 +136,7 @@ def test_events_are_materialized_as_asked(materialized):
 
 @pytest.mark.django_db
 def test_steps_without_anyone_are_rows():
-    assert list(Way().run().values_list("number", "step", "count", "share_of_first", "median_time")) == [
+    assert list(Way().run().values_list("position", "step", "actors", "share_of_first", "median_time")) == [
         (1, "look", 0, None, None),
         (2, "basket", 0, None, None),
         (3, "order", 0, None, None),
@@ -151,7 +151,7 @@ def test_second_attempt_counts():
     with stored(visits=facts, buyers=BUYERS):
         rows = list(variant(within=timedelta(hours=1))().run())
 
-    assert [row["count"] for row in rows] == [1, 1, 1]
+    assert [row["actors"] for row in rows] == [1, 1, 1]
     assert [row["median_time"] for row in rows] == [None, timedelta(minutes=10), timedelta(minutes=10)]
 
 
@@ -161,17 +161,17 @@ def test_event_is_one_step_only():
     report = variant(steps={"once": Q(step="a"), "again": Q(step="a")})
 
     with stored(visits=visits((0, "a")), buyers=BUYERS):
-        assert [row["count"] for row in report().run()] == [1, 0]
+        assert [row["actors"] for row in report().run()] == [1, 0]
     with stored(visits=visits((0, "a"), (0, "a")), buyers=BUYERS):
-        assert [row["count"] for row in report().run()] == [1, 1]
+        assert [row["actors"] for row in report().run()] == [1, 1]
 
 
 @pytest.mark.django_db
 def test_key_decides_at_one_instant():
     with stored(visits=visits((0, "a"), (0, "b"), (0, "c")), buyers=BUYERS):
-        assert [row["count"] for row in Way().run()] == [1, 1, 1]
+        assert [row["actors"] for row in Way().run()] == [1, 1, 1]
     with stored(visits=visits((0, "b"), (0, "a")), buyers=BUYERS):
-        assert [row["count"] for row in Way().run()] == [1, 0, 0]
+        assert [row["actors"] for row in Way().run()] == [1, 0, 0]
 
 
 @pytest.mark.django_db
@@ -182,7 +182,7 @@ def test_day_of_the_limit_has_24_hours():
     with stored(visits=facts, buyers=BUYERS):
         rows = list(variant(within=timedelta(days=1), time_zone="Europe/Berlin")().run())
 
-    assert [row["count"] for row in rows] == [1, 1, 0]
+    assert [row["actors"] for row in rows] == [1, 1, 0]
     assert rows[1]["median_time"] == timedelta(days=1)
 
 
@@ -195,7 +195,7 @@ def test_steps_may_be_of_dates():
     with stored(facts, buyers=BUYERS):
         rows = list(report().run())
 
-    assert [row["count"] for row in rows] == [1, 1, 1]
+    assert [row["actors"] for row in rows] == [1, 1, 1]
     assert [row["median_time"] for row in rows] == [None, timedelta(0), timedelta(days=8)]
 
 
@@ -208,7 +208,17 @@ def test_step_may_be_any_condition():
     with stored(facts, buyers=BUYERS):
         rows = list(variant(source=Sale, steps=steps)().run())
 
-    assert [row["count"] for row in rows] == [1, 1]
+    assert [row["actors"] for row in rows] == [1, 1]
+
+
+@pytest.mark.django_db
+def test_dimension_may_be_called_like_a_step():
+    report = variant(dimensions={"step_2": "step", "of_step_1": "step"})
+
+    with stored(visits=visits((0, "a"), (0, "b")), buyers=BUYERS):
+        rows = list(report().run().filter(actors=1).values_list("position", "step_2", "of_step_1"))
+
+    assert rows == [(1, "a", "a")]
 
 
 @pytest.mark.django_db
@@ -219,8 +229,8 @@ def test_limit_of_a_request_counts():
     report = variant(Params=Params)()
 
     with stored(visits=visits((0, "a"), (30, "b")), buyers=BUYERS):
-        assert [row["count"] for row in report.run({"within": "00:20:00"})] == [1, 0, 0]
-        assert [row["count"] for row in report.run()] == [1, 1, 0]
+        assert [row["actors"] for row in report.run({"within": "00:20:00"})] == [1, 0, 0]
+        assert [row["actors"] for row in report.run()] == [1, 1, 0]
     with pytest.raises(ParamsError, match="It must be a timedelta above 0, or None"):
         report.run({"within": timedelta()})
 
@@ -237,7 +247,7 @@ def test_dimensions_of_a_request_divide_the_actors():
     with stored(visits=facts, buyers=people):
         rows = list(report.run({"dimensions": ["region"]}))
 
-    assert [(row["region"], row["name"], row["count"]) for row in rows if row["number"] == 1] == [
+    assert [(row["region"], row["name"], row["actors"]) for row in rows if row["position"] == 1] == [
         ("a", None, 1),
         ("b", None, 1),
         (None, None, 2),
@@ -265,7 +275,7 @@ def test_wrong_attribute_is_refused_with_its_class(attributes, problem):
         ({"steps": {"a": Q(stap="a"), "b": Q(step="b")}}, "Way: step 'a': there is no field 'stap'"),
         ({"steps": {"a": Q(step="a"), "b": Q(step__lik="b")}}, "Way: step 'b': 'b': Unsupported lookup 'lik'"),
         ({"steps": {"a": Q(step="a"), "b": Q(buyer__sales__kind="b")}}, "Way: step 'b' leads to many rows"),
-        ({"dimensions": {"step_2": "step"}}, "Way: no dimension may be called step_2"),
+        ({"dimensions": {"key": "step"}}, "Way: no dimension may be called 'key'"),
         (
             {"source": Buyer, "actor": "name", "date_field": "name"},
             "Way: date_field 'name' is a CharField, and no date.",

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.errors import DeclarationError, ParamsError
-from reports.prebuilt import ActiveAsOf, Edge, Period, Ratio
+from reports.prebuilt import ActiveAsOf, At, Period, Ratio
 from reports.testing import assert_scans
 from tests.acting import anchors, floor
 from tests.models import Buyer, Sale
@@ -42,7 +42,7 @@ AS "of_count", COUNT("tests_sale"."id") FILTER (WHERE "tests_sale"."amount" > %s
 SUM("tests_sale"."amount") AS "of_total", SUM("tests_sale"."amount") AS "sum_of_mean", COUNT("tests_sale"."amount") \
 AS "count_of_mean" FROM "tests_sale" WHERE ("tests_sale"."at" < %s AND ("tests_sale"."until" IS NULL OR \
 "tests_sale"."until" > %s)) GROUP BY 1, 2, 3) AS f
-    -- Without those that come and go between two edges, or go before they come.
+    -- Without those that come and go between two such instants, or go before they come.
     WHERE coalesce(f.by_entered < f.by_left, true)
 ),
 spine AS (
@@ -80,8 +80,7 @@ active AS (
         sum("m"."count_of_mean") OVER so_far AS "count_of_mean"
     FROM moves AS m
     -- What moves in a period has moved at its end, and not yet at its start. NULL is before all periods.
-    WINDOW so_far AS (PARTITION BY true, "m"."by_kind" ORDER BY m.period NULLS FIRST, m.is_move DESC ROWS UNBOUNDED \
-PRECEDING)
+    WINDOW so_far AS (PARTITION BY "m"."by_kind" ORDER BY m.period NULLS FIRST, m.is_move DESC ROWS UNBOUNDED PRECEDING)
 )
 SELECT a.period AS period, "a"."by_kind" AS "kind",
     ("a"."of_count")::bigint AS "count",
@@ -147,8 +146,8 @@ WHERE NOT a.is_move"""
 class Active(ActiveAsOf):
     name = "tests.active"
     source = Sale
-    starts = "at"
-    ends = "until"
+    start_field = "at"
+    end_field = "until"
     metrics = MOVING
     start = date(2025, 1, 1)
     end = date(2025, 3, 1)
@@ -216,7 +215,7 @@ def parts(start: date, end: date, period: Period, zone: Any) -> dict[date, tuple
 @given(
     data=st.data(),
     report=st.sampled_from([Active, Most, Buyers]),
-    edge=st.sampled_from(Edge),
+    edge=st.sampled_from(At),
     zone=zones,
     period=st.sampled_from([Period.DAY, Period.WEEK, Period.MONTH]),
     by_kind=st.booleans(),
@@ -233,7 +232,7 @@ def test_active_rows_are_those_of_the_oracle(data, report, edge, zone, period, b
     expected = {}
     counted = {}
     for first, (low, high) in parts(start, end, period, zone).items():
-        at = low if edge is Edge.START else high - timedelta(microseconds=1)
+        at = low if edge is At.START else high - timedelta(microseconds=1)
         counted[first] = [fact for fact in facts if is_active(fact, at, "at", "until")]
     kinds = {fact["kind"] for found in counted.values() for fact in found} if by_kind else {None}
     for first, found in counted.items():
@@ -241,7 +240,7 @@ def test_active_rows_are_those_of_the_oracle(data, report, edge, zone, period, b
             own = [fact for fact in found if not by_kind or fact["kind"] == kind]
             expected[first, kind] = figures(own, report)
     dimensions = {"of": "kind"} if by_kind else {}
-    made = variant(report, start=start, end=end, period=period, edge=edge, dimensions=dimensions)
+    made = variant(report, start=start, end=end, period=period, at=edge, dimensions=dimensions)
 
     with stored(facts, buyers=[{"id": 1, "name": "one"}, {"id": 2, "name": "two"}]), timezone.override(zone):
         rows = list(made().run())
@@ -255,7 +254,7 @@ def test_active_rows_are_those_of_the_oracle(data, report, edge, zone, period, b
 @given(
     data=st.data(),
     report=st.sampled_from([Active, Most, Buyers]),
-    edge=st.sampled_from(Edge),
+    edge=st.sampled_from(At),
     period=st.sampled_from([Period.DAY, Period.WEEK, Period.MONTH]),
     length=st.integers(0, 40),
 )
@@ -269,13 +268,18 @@ def test_dates_are_those_of_the_oracle(data, report, edge, period, length):
     seen = [{**fact, "joined": day} for fact, day in zip(facts, joined, strict=True)]
     expected = []
     for first, (low, high) in parts(start, start + timedelta(days=length), period, UTC).items():
-        on = low.date() if edge is Edge.START else (high - timedelta(days=1)).date()
+        on = low.date() if edge is At.START else (high - timedelta(days=1)).date()
         found = [fact for fact in seen if is_active(fact, on, "day", "joined")]
         expected.append({"period": first, **figures(found, report)})
-    attributes = {"starts": "day", "ends": "buyer__joined", "start": start, "end": start + timedelta(days=length)}
+    attributes = {
+        "start_field": "day",
+        "end_field": "buyer__joined",
+        "start": start,
+        "end": start + timedelta(days=length),
+    }
 
     with stored(facts, buyers=buyers):
-        rows = list(variant(report, edge=edge, period=period, **attributes)().run())
+        rows = list(variant(report, at=edge, period=period, **attributes)().run())
 
     assert rows == expected
 
@@ -285,7 +289,7 @@ def test_dates_are_those_of_the_oracle(data, report, edge, period, length):
 @given(
     data=st.data(),
     report=st.sampled_from([Active, Most]),
-    edge=st.sampled_from(Edge),
+    edge=st.sampled_from(At),
     zone=zones,
     hours=st.integers(0, 30),
 )
@@ -297,7 +301,7 @@ def test_hours_are_those_of_the_oracle(data, report, edge, zone, hours):
     facts = data.draw(sales(at=when, until=when))
 
     with stored(facts), timezone.override(zone):
-        hourly = variant(report, start=start, end=end, period=Period.HOUR, edge=edge)
+        hourly = variant(report, start=start, end=end, period=Period.HOUR, at=edge)
         rows = {row["period"]: row["count"] for row in hourly().run()}
 
     # The hours of a zone begin where PostgreSQL says; each quarter of the range lies in the last that has begun.
@@ -306,7 +310,7 @@ def test_hours_are_those_of_the_oracle(data, report, edge, zone, hours):
     if zone.key != "Australia/Lord_Howe":  # whose summer time is half an hour: an hour there may begin in another
         for first, count in rows.items():
             own = [each for each in quarters if first <= each < first + timedelta(hours=1)]
-            at = own[0] if edge is Edge.START else own[-1] + timedelta(minutes=15, microseconds=-1)
+            at = own[0] if edge is At.START else own[-1] + timedelta(minutes=15, microseconds=-1)
             assert count == sum(is_active(fact, at, "at", "until") for fact in facts)
     assert bool(rows) == bool(hours)
 
@@ -317,6 +321,7 @@ def test_active_rows_are_this_sql():
     start, end = (datetime(2025, month, 1, tzinfo=UTC) for month in (1, 3))
     assert query.params[:8] == (start, "UTC", end, "UTC", Decimal(0), end, start, date(2025, 1, 1))
     assert query.sql == SQL
+    assert "so_far AS (ORDER BY m.period NULLS FIRST" in Active().query().sql
 
 
 def test_merged_rows_are_this_sql():
@@ -326,7 +331,7 @@ def test_merged_rows_are_this_sql():
 
 
 def test_repeated_rows_are_this_sql():
-    assert variant(Buyers, time_zone="UTC", edge=Edge.START)().query().sql == REPEATED
+    assert variant(Buyers, time_zone="UTC", at=At.START)().query().sql == REPEATED
 
 
 @pytest.mark.django_db
@@ -336,11 +341,9 @@ def test_row_that_ends_at_midnight_is_not_active_on_the_next_day():
     days = {"start": date(2025, 1, 1), "end": date(2025, 1, 5), "period": Period.DAY, "time_zone": "UTC"}
 
     with stored([{"at": first, "until": second}, {"at": second}]):
-        found = {
-            edge: list(variant(Active, edge=edge, **days)().run().values_list("count", flat=True)) for edge in Edge
-        }
+        found = {edge: list(variant(Active, at=edge, **days)().run().values_list("count", flat=True)) for edge in At}
 
-    assert found == {Edge.START: [0, 1, 1, 1], Edge.END: [0, 1, 1, 1]}
+    assert found == {At.START: [0, 1, 1, 1], At.END: [0, 1, 1, 1]}
 
 
 @pytest.mark.django_db
@@ -354,7 +357,7 @@ def test_row_that_ends_before_it_begins_was_never_active():
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("edge", Edge)
+@pytest.mark.parametrize("edge", At)
 @pytest.mark.parametrize("report", [Active, Most, Buyers])
 def test_kinds_that_are_counted_nowhere_have_no_rows(report, edge):
     """One comes and goes within a period, one comes after the last start."""
@@ -362,9 +365,9 @@ def test_kinds_that_are_counted_nowhere_have_no_rows(report, edge):
     facts = [{"at": first, "until": first + timedelta(days=1), "kind": "short"}, {"at": last, "kind": "late"}]
 
     with stored([*facts, {"at": first, "kind": "long"}]):
-        kinds = set(variant(report, dimensions=["kind"], edge=edge)().run().values_list("kind", flat=True))
+        kinds = set(variant(report, dimensions=["kind"], at=edge)().run().values_list("kind", flat=True))
 
-    assert kinds == ({"long"} if edge is Edge.START else {"late", "long"})
+    assert kinds == ({"long"} if edge is At.START else {"late", "long"})
 
 
 @pytest.mark.django_db
@@ -398,12 +401,12 @@ def test_edge_period_and_metrics_are_asked_for():
         period = [Period.MONTH, Period.WEEK]
 
         class Params(forms.Form):
-            edge = forms.ChoiceField(choices=Edge.choices, required=False)
+            at = forms.ChoiceField(choices=At.choices, required=False)
             period = forms.ChoiceField(choices=Period.choices, required=False)
             metrics = forms.MultipleChoiceField(choices=[(each, each) for each in Buyers.metrics], required=False)
 
     with stored([{"at": datetime(2025, 1, 10, tzinfo=UTC), "quantity": 3}]):
-        rows = list(Asked().run({"edge": "start", "metrics": ["most"]}).values_list("count", "most"))
+        rows = list(Asked().run({"at": "start", "metrics": ["most"]}).values_list("count", "most"))
         weeks = list(Asked().run({"period": "week", "metrics": ["count"]}).values_list("count", "most"))
 
     assert rows == [(None, None), (None, 3)]
@@ -453,20 +456,28 @@ def test_range_is_bounded():
 @pytest.mark.parametrize(
     ("attributes", "message"),
     [
-        ({"starts": ""}, "starts is not set; name a date of the source."),
-        ({"ends": "untill"}, "ends: there is no field 'untill'"),
-        ({"ends": "kind"}, "ends 'kind' is a CharField, and no date."),
-        ({"ends": "day"}, "of starts 'at' and ends 'day' only one has a time."),
+        ({"start_field": ""}, "start_field is not set; name a date of the source."),
+        ({"end_field": "untill"}, "end_field: there is no field 'untill'"),
+        ({"end_field": "kind"}, "end_field 'kind' is a CharField, and no date."),
+        ({"end_field": "day"}, "of start_field 'at' and end_field 'day' only one has a time."),
         (
-            {"source": Buyer, "starts": "sales__at"},
-            "starts 'sales__at' leads to many rows by 'sales';",
+            {"source": Buyer, "start_field": "sales__at"},
+            "start_field 'sales__at' leads to many rows by 'sales';",
         ),
-        ({"starts": "day", "ends": "day", "period": Period.HOUR}, "the period 'hour' is finer than starts 'day'"),
+        (
+            {"start_field": "day", "end_field": "day", "period": Period.HOUR},
+            "the period 'hour' is finer than start_field 'day'",
+        ),
         (
             {"period": Period.HOUR, "metrics": {"a": Count("kind", distinct=True), "b": Count("pk")}},
             "a: distinct values, percentiles and lists cannot be told by hours.",
         ),
         ({"start": None}, "a filled series needs a start and an end"),
+        ({"metrics": {}}, "metrics must be set."),
+        *(
+            ({"dimensions": {name: "kind"}}, f"no dimension may be called '{name}'; give it another name")
+            for name in ("entered", "left", "period")
+        ),
     ],
 )
 def test_declaration_is_refused(attributes, message):
@@ -474,7 +485,18 @@ def test_declaration_is_refused(attributes, message):
         variant(Active, **attributes).get_columns()
 
 
-@pytest.mark.parametrize("attributes", [{"edge": "middle"}, {"date_field": "at"}, {"ends": F("until")}])
+def test_faults_are_told_at_once():
+    with pytest.raises(DeclarationError) as error:
+        variant(Active, start_field="", end_field="kind", start=None).get_columns()
+
+    assert error.value.problems == (
+        "Active: start_field is not set; name a date of the source.",
+        "Active: end_field 'kind' is a CharField, and no date.",
+        "Active: a filled series needs a start and an end, or last: an open range has no last period.",
+    )
+
+
+@pytest.mark.parametrize("attributes", [{"at": "middle"}, {"date_field": "at"}, {"end_field": F("until")}])
 def test_attribute_is_checked(attributes):
     with pytest.raises(TypeError, match=f"Active.{next(iter(attributes))} is .*; it must be "):
         variant(Active, **attributes)

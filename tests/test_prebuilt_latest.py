@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -138,6 +139,18 @@ def test_unique_constraint_is_an_index():
     assert not made(LatestPerGroup, source=Partly, **attributes).has_index()
 
 
+@isolate_apps("tests")
+def test_key_may_be_called_like_the_date():
+    class Report(models.Model):
+        date = models.DateField(primary_key=True)
+        sent = models.DateField()
+        buyer = models.ForeignKey(Buyer, models.CASCADE)
+
+    report = made(LatestPerGroup, name="tests.sent", source=Report, group="buyer", date_field="sent", fields=["sent"])
+
+    assert 'ORDER BY "f"."of_date_" DESC, "f"."of_date" DESC' in report().query().sql
+
+
 def fill_tickets() -> None:
     """Make 20 departments with 500 tickets each."""
     with connection.cursor() as cursor:
@@ -183,6 +196,23 @@ def test_groups_are_those_that_the_user_may_see():
     assert rows == [2]
 
 
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (None, "get_outer() gave a NoneType; it must give a model or a QuerySet."),
+        (Shelf, "get_outer() gave rows of tests.Shelf; it must give those of tests.Buyer."),
+        (Buyer.objects.using("other"), "get_outer() gave a QuerySet of the database 'other'"),
+    ],
+)
+def test_other_groups_are_refused(given, problem):
+    class Made(Latest):
+        def get_outer(self):
+            return given
+
+    with pytest.raises(DeclarationError, match=re.escape(f"Made: {problem}")):
+        Made().query()
+
+
 @pytest.mark.django_db
 def test_groups_may_be_a_part_of_the_model():
     with stored([{"buyer_id": 1, "at": NOON}, {"buyer_id": 2, "at": NOON}], buyers=BUYERS):
@@ -226,6 +256,8 @@ def test_request_asks_for_a_field_of_each_group(lateral):
         ({"outer": Shelf}, "outer is of tests.Shelf, and group 'buyer' of tests.Buyer."),
         ({"fields": []}, "fields must be set: it names what to show of the latest rows."),
         ({"fields": ["kidn"]}, "there is no field 'kidn'"),
+        ({"fields": {"a__b": "kind"}}, "field 'a__b' is no name for a column: two underscores"),
+        ({"fields": {"f" * 62: "kind"}}, f"field '{'f' * 62}' is no name for a column: it has 62 bytes"),
         ({"dimensions": ["nmae"]}, "there is no field 'nmae'"),
         ({"date_field": ""}, "date_field is not set; name a date of the source."),
         (

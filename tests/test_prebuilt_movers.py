@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django import forms
@@ -20,7 +21,13 @@ from reports.prebuilt import BiggestMovers, Direction, Period
 from reports.testing import assert_scans
 from tests.models import Sale
 from tests.ranked import METRICS, dimensions_place, figures, grouped
-from tests.sales import days, near, sales, stored, zones
+from tests.sales import days, instants, near, sales, stored, zones
+
+# Where clocks went back at one minute past midnight, into the day before.
+TORN = ZoneInfo("America/St_Johns"), date(2006, 10, 29)
+around = st.integers(-90, 90).map(
+    lambda minutes: datetime(2006, 10, 29, 2, 30, tzinfo=UTC) + timedelta(minutes=minutes)
+)
 
 
 class Movers(BiggestMovers):
@@ -52,14 +59,14 @@ def moved(row: dict[str, Any], by: str, direction: Direction) -> bool:
     now, before = row[by], row[f"{by}_before"]
     if None in (now, before):
         return False
-    row["change"] = now - before
-    row["change_ratio"] = near(Decimal(now - before) / abs(before)) if before else None
+    row["delta"] = now - before
+    row["change"] = near(Decimal(now - before) / abs(before)) if before else None
     return bool({Direction.UP: now > before, Direction.DOWN: now < before, Direction.BOTH: now != before}[direction])
 
 
 def size(row: dict[str, Any], by: str, *, relative: bool) -> Any:
     """Return what sorts changes, the largest first; relative ones from nothing last."""
-    change, before = abs(row["change"]), row[f"{by}_before"]
+    change, before = abs(row["delta"]), row[f"{by}_before"]
     if not relative:
         return -change
     return (not before, -Fraction(change) / abs(before) if before else 0, -change)
@@ -68,9 +75,9 @@ def size(row: dict[str, Any], by: str, *, relative: bool) -> Any:
 @pytest.mark.django_db
 @settings(max_examples=60)
 @given(
-    facts=sales(),
-    zone=zones,
-    span=st.tuples(days, st.integers(0, 9)),
+    facts=sales(at=st.one_of(st.none(), instants, around)),
+    zone=zones | st.just(TORN[0]),
+    span=st.tuples(days | st.just(TORN[1]), st.integers(0, 9)),
     other=st.one_of(st.none(), st.tuples(days, st.integers(0, 9))),
     ranking=st.sampled_from(
         [
@@ -141,6 +148,27 @@ def test_range_before_the_last_months_is_of_months(monkeypatch):
     assert before.first_day == dates.calendar.step_from(dates.range.first_day, -2)
 
 
+@pytest.mark.django_db
+def test_day_before_has_the_hour_that_came_twice():
+    zone, day = TORN
+    facts = [{"kind": "a", "at": datetime(2006, 10, 29, 2, 45, tzinfo=UTC)}]  # 23:15 of the 28th, for the second time
+    report = made(Movers, start=day, end=day + timedelta(days=1), time_zone=zone, metrics={"count": Count("pk")})
+
+    with stored(facts):
+        rows = list(report().run().values_list("count", "count_before", "delta"))
+
+    assert rows == [(0, 1, -1)]
+
+
+@pytest.mark.parametrize("name", ["before_start", "before_end"])
+@pytest.mark.parametrize(("value", "kind"), [(datetime(2026, 1, 1), "datetime"), ("2026-01-01", "str")])
+def test_function_that_gives_no_moment_is_refused(name, value, kind):
+    report = made(Movers, **{"before_start": date(2026, 1, 1), name: lambda: value})
+
+    with pytest.raises(DeclarationError, match=f"Made: the function {name} gave a {kind}; it must give a date"):
+        report().query()
+
+
 def test_range_before_may_be_given_by_its_start_alone():
     report = made(Movers, before_start=lambda: date(2025, 3, 1))()
     dates = report.dates({})
@@ -189,8 +217,8 @@ def test_movers_of_a_request():
             "count_before": 0,
             "total": None,
             "total_before": None,
-            "change": 5,
-            "change_ratio": None,
+            "delta": 5,
+            "change": None,
         }
     ]
 
@@ -247,7 +275,7 @@ def test_range_that_a_request_leaves_open_is_refused(params, missing):
             "Made: a comparison needs a start and an end, or last: an open range has no last period.",
         ),
         ({"dimensions": []}, "Made: dimensions must be set: there is a row for each group."),
-        ({"metrics": {}}, "Made: metrics must be set: there is a row for each group."),
+        ({"metrics": {}}, "Made: metrics must be set."),
         (
             {"metrics": {"first": Min("kind"), "count": Count("pk")}},
             "Made: a change is the difference of numbers, and no number is first.",

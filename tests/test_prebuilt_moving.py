@@ -245,7 +245,7 @@ def test_scans_and_index():
 def test_materialized(materialized, scans):
     make_sales(2000)
 
-    plan = moving(start=date(2024, 2, 1), end=date(2024, 3, 1), materialized=materialized).run().plan()
+    plan = moving(start=date(2024, 2, 1), end=date(2024, 3, 1), materialized=materialized).run().plan(analyze=True)
 
     assert plan.scans(Sale) == scans
 

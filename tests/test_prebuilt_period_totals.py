@@ -372,7 +372,7 @@ def test_materialized(materialized, scans):
     make_sales(2000)
     bounds = {"start": date(2024, 1, 1), "end": date(2024, 3, 1), "fill": "zero", "dimensions": ["kind"]}
 
-    plan = totals(**bounds, materialized=materialized).run().plan()
+    plan = totals(**bounds, materialized=materialized).run().plan(analyze=True)
 
     assert plan.scans(Sale) == scans
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -482,6 +483,57 @@ def test_freshness_is_that_of_what_a_user_may_see():
     assert (row["rows"], row["latest"]) == (None, NOW)  # an estimate would be that of all rows
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"sales": Sale}, "get_sources() gave a dict; it must give a dict of pairs by name"),
+        (None, "get_sources() gave a NoneType; it must give a dict of pairs by name"),
+        ({"sales": (Visit, "at")}, "get_sources() gave rows of tests.Visit; it must give those of tests.Sale."),
+        (
+            {"sales": (Sale.objects.using("other"), "at")},
+            "get_sources() gave a QuerySet of the database 'other', and the report runs on 'default'",
+        ),
+    ],
+)
+def test_freshness_refuses_what_a_method_gives(given, message):
+    with pytest.raises(DeclarationError, match=re.escape(f"Fresh: {message}")):
+        subclass(Fresh, get_sources=lambda self: given)().query()
+
+
+def test_freshness_may_have_more_sources_and_fewer():
+    query = subclass(Fresh, get_sources=lambda self: {"visits": (Visit, "at")})().query()
+
+    assert "tests_visit" in query.sql
+    assert "tests_sale" not in query.sql
+
+
+@pytest.mark.parametrize("moment", [datetime(2025, 1, 1), "2025-01-01", 5])
+def test_freshness_refuses_what_a_function_gives(moment):
+    problem = f"Fresh: the function as_of gave a {type(moment).__name__}; it must give a date, or a date and time"
+
+    with pytest.raises(DeclarationError, match=problem):
+        subclass(Fresh, as_of=lambda: moment)().query()
+
+
+@pytest.mark.django_db
+def test_freshness_estimates_no_rows_that_a_join_chooses():
+    """The join leaves rows out as well as a condition does."""
+
+    class Joined(models.Manager[Any]):
+        def get_queryset(self) -> models.QuerySet[Any]:
+            rows = super().get_queryset()
+            rows.query.get_initial_alias()
+            rows.query.setup_joins(["buyer"], Sale._meta, "tests_sale")
+            return rows
+
+    manager: Any = Joined()
+    manager.model = Sale
+    report = subclass(Fresh, sources={"sales": (manager.get_queryset(), "at")}, counting="estimate")
+
+    assert "reltuples" not in report().query().sql
+    assert "reltuples" in subclass(report, sources={"sales": (Sale, "at")})().query().sql
+
+
 def test_freshness_without_sources_is_abstract():
     assert Freshness.is_abstract() is True
     assert Fresh.is_abstract() is False
@@ -527,3 +579,20 @@ def test_freshness_refuses_a_declaration(attributes, message):
 def test_freshness_refuses_an_attribute(attributes):
     with pytest.raises(TypeError, match=f"Fresh.{next(iter(attributes))} is "):
         subclass(Fresh, **attributes)
+
+
+@pytest.mark.parametrize("report", [Missing, Twice])
+@pytest.mark.parametrize("name", ["a__b", "1st", "n" * 62])
+def test_names_of_fields_are_checked(report, name):
+    with pytest.raises(DeclarationError, match=f"{report.__name__}: field '{name}' is no name for a column: "):
+        subclass(report, fields={name: "kind"}).get_columns()
+
+
+@pytest.mark.parametrize("report", [Missing, Twice])
+def test_faults_of_fields_are_told_at_once(report):
+    with pytest.raises(DeclarationError) as error:
+        subclass(report, fields=["nothing"], start=date(2025, 1, 1)).get_columns()
+
+    fields, bounds = error.value.problems
+    assert fields.startswith(f"{report.__name__}: there is no field 'nothing'")
+    assert bounds == f"{report.__name__}: start bound a date, and date_field is not set."

@@ -256,12 +256,18 @@ def test_facts_are_kept_where_asked(report, materialized, is_kept):
     ("report", "attributes", "problem"),
     [
         (Top, {"dimensions": []}, "dimensions must be set: there is a row for each group."),
-        (Top, {"metrics": {}, "dimensions": []}, "dimensions and metrics must be set: there is a row for each group."),
+        (
+            Top,
+            {"metrics": {}, "dimensions": []},
+            "dimensions must be set: there is a row for each group. Made: metrics must be set.",
+        ),
         (Top, {"start": date(2026, 1, 1)}, "start bound a date, and date_field is not set."),
         (Top, {"dimensions": {"rank": "kind"}}, "there would be several columns of one name: rank;"),
         (TopOf, {"partition": []}, "partition must be set: it names the groups of which each has its first rows."),
         (TopOf, {"partition": ["knid"]}, "there is no field 'knid'"),
         (TopOf, {"partition": ["quantity"]}, "there would be several columns of one name: quantity;"),
+        (TopOf, {"partition": {"a__b": "kind"}}, "partition 'a__b' is no name for a column: two underscores"),
+        (TopOf, {"partition": {"k" * 62: "kind"}}, f"partition '{'k' * 62}' is no name for a column: it has 62 bytes"),
         (TopOf, {"metrics": {}}, "without metrics, dimensions must be set, and by to the one to rank by."),
         (TopOf, {"metrics": {}, "by": "day"}, "by: There is no 'day' to rank by (there are: quantity)."),
         (

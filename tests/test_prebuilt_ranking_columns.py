@@ -77,7 +77,7 @@ def test_columns_of_rankings(parent, attributes, params):
 @pytest.mark.parametrize("params", [{}, {"metrics": "mean", "dimensions": "day"}])
 @pytest.mark.django_db
 def test_columns_of_shares(params):
-    attributes = {"dimensions": ["buyer", "day"], "partition": ["buyer"], "metrics": METRICS}
+    attributes = {"dimensions": ["buyer", "day"], "share_within": ["buyer"], "metrics": METRICS}
 
     assert faults(ShareOfTotal, params, Params=Asked, **attributes) == []
 

@@ -84,8 +84,10 @@ SUM("tests_sale"."amount") AS "of_total" FROM "tests_sale" GROUP BY 1, 2),
 ranked AS (
     SELECT f.*,
         rank() OVER (PARTITION BY "f"."by_kind" ORDER BY ("f"."of_total")::numeric DESC NULLS LAST) AS rank,
-        row_number() OVER (PARTITION BY "f"."by_kind" ORDER BY ("f"."of_total")::numeric DESC NULLS LAST, \
-"f"."by_quantity") AS place
+        row_number() OVER (
+            PARTITION BY "f"."by_kind"
+            ORDER BY ("f"."of_total")::numeric DESC NULLS LAST, "f"."by_quantity"
+        ) AS place
     FROM facts AS f
 )
 SELECT r.rank, "r"."by_kind" AS "kind", "r"."by_quantity" AS "quantity",
@@ -125,10 +127,10 @@ def test_latest_per_group_sql():
         query.sql
         == """\
 WITH ranked AS  (
-    SELECT f.*, row_number() OVER (PARTITION BY "f"."by_buyer_id" ORDER BY "f"."of_date" DESC, "f"."of_id" \
+    SELECT f.*, row_number() OVER (PARTITION BY "f"."by_buyer_id" ORDER BY "f"."of_date_" DESC, "f"."of_id" \
 DESC) AS rank
     FROM (SELECT "tests_sale"."buyer_id" AS "by_buyer_id", "tests_sale"."kind" AS "by_kind", "tests_sale"."at" \
-AS "of_date", "tests_sale"."id" AS "of_id" FROM "tests_sale" WHERE "tests_sale"."at" IS NOT NULL) AS f
+AS "of_date_", "tests_sale"."id" AS "of_id" FROM "tests_sale" WHERE "tests_sale"."at" IS NOT NULL) AS f
 )
 SELECT "o"."by_buyer_id" AS "buyer_id", "o"."by_name" AS "name",
     l.rank, "l"."by_kind" AS "kind"
@@ -154,11 +156,11 @@ FROM (SELECT "tests_buyer"."id" AS "by_buyer_id" FROM "tests_buyer") AS o
 LEFT JOIN LATERAL (
     -- As many entries of the index as are asked for: the order is that of an index that begins with group and \
 date.
-    SELECT f.*, row_number() OVER (ORDER BY "f"."of_date" DESC, "f"."of_id" DESC) AS rank
+    SELECT f.*, row_number() OVER (ORDER BY "f"."of_date_" DESC, "f"."of_id" DESC) AS rank
     FROM (SELECT "tests_sale"."buyer_id" AS "by_buyer_id", "tests_sale"."kind" AS "by_kind", "tests_sale"."at" \
-AS "of_date", "tests_sale"."id" AS "of_id" FROM "tests_sale" WHERE "tests_sale"."at" IS NOT NULL) AS f
+AS "of_date_", "tests_sale"."id" AS "of_id" FROM "tests_sale" WHERE "tests_sale"."at" IS NOT NULL) AS f
     WHERE "f"."by_buyer_id" = "o"."by_buyer_id"
-    ORDER BY "f"."of_date" DESC, "f"."of_id" DESC
+    ORDER BY "f"."of_date_" DESC, "f"."of_id" DESC
     LIMIT %s
 ) AS l ON true\
 """
@@ -198,7 +200,7 @@ GROUP BY r.is_other, CASE WHEN NOT r.is_other THEN "r"."by_kind" END, CASE WHEN 
 
 
 def test_share_of_total_sql():
-    query = report(ShareOfTotal, dimensions=["kind", "quantity"], metrics=TOTAL, partition=["kind"])().query()
+    query = report(ShareOfTotal, dimensions=["kind", "quantity"], metrics=TOTAL, share_within=["kind"])().query()
 
     assert (
         query.sql
@@ -268,18 +270,18 @@ coalesce(("f"."before_of_total")::numeric, (%s)::numeric) AS before
     FROM facts AS f
 ),
 changed AS (
-    SELECT c.*, (c.now - c.before)::numeric AS change,
-        (c.now - c.before)::numeric / nullif(abs(c.before), 0)::numeric AS change_ratio
+    SELECT c.*, (c.now - c.before)::numeric AS delta,
+        (c.now - c.before)::numeric / nullif(abs(c.before), 0)::numeric AS change
     FROM compared AS c
 )
 SELECT rank() OVER best AS rank, "c"."by_kind" AS "kind",
     coalesce(("c"."now_of_total")::numeric, (%s)::numeric) AS "total",
     coalesce(("c"."before_of_total")::numeric, (%s)::numeric) AS "total_before",
-    c.change,
-    c.change_ratio
+    c.delta,
+    c.change
 FROM changed AS c
-WHERE c.change <> 0
-WINDOW best AS (ORDER BY abs(c.change) DESC)
+WHERE c.delta <> 0
+WINDOW best AS (ORDER BY abs(c.delta) DESC)
 ORDER BY rank, "c"."by_kind"
 LIMIT %s\
 """
@@ -313,18 +315,18 @@ coalesce(("f"."before_of_count")::bigint, (%s)::bigint) AS before
     FROM facts AS f
 ),
 changed AS (
-    SELECT c.*, (c.now - c.before)::bigint AS change,
-        (c.now - c.before)::numeric / nullif(abs(c.before), 0)::numeric AS change_ratio
+    SELECT c.*, (c.now - c.before)::bigint AS delta,
+        (c.now - c.before)::numeric / nullif(abs(c.before), 0)::numeric AS change
     FROM compared AS c
 )
 SELECT rank() OVER best AS rank, "c"."by_kind" AS "kind",
     coalesce(("c"."now_of_count")::bigint, (%s)::bigint) AS "count",
     coalesce(("c"."before_of_count")::bigint, (%s)::bigint) AS "count_before",
-    c.change,
-    c.change_ratio
+    c.delta,
+    c.change
 FROM changed AS c
-WHERE c.change > 0
-WINDOW best AS (ORDER BY abs(c.change_ratio) DESC NULLS LAST, abs(c.change) DESC)
+WHERE c.delta > 0
+WINDOW best AS (ORDER BY abs(c.change) DESC NULLS LAST, abs(c.delta) DESC)
 ORDER BY rank, "c"."by_kind"
 LIMIT %s\
 """

@@ -228,7 +228,11 @@ def test_materialized(materialized, scans):
     """The facts are used three times: for the dimensions of the grid, in it, and for the opening balance."""
     make_sales(2000)
 
-    plan = running(start=date(2024, 2, 1), end=date(2024, 3, 1), opening=True, materialized=materialized).run().plan()
+    plan = (
+        running(start=date(2024, 2, 1), end=date(2024, 3, 1), opening=True, materialized=materialized)
+        .run()
+        .plan(analyze=True)
+    )
 
     assert plan.scans(Sale) == scans
 

@@ -161,7 +161,7 @@ def test_wrong_attribute_is_refused_with_its_class(attributes, problem):
             {"metrics": {"kinds": Count("kind", distinct=True), "n": Count("pk")}},
             "Stays: metrics of a session cannot be made of those of its instants: kinds. No distinct count",
         ),
-        ({"actor": "kin"}, "Stays: actor: there is no field 'kin'"),
+        ({"actor": "kin"}, "Stays: actor 'kin': there is no field 'kin'"),
     ],
 )
 def test_wrong_declaration_is_refused(attributes, problem):

@@ -26,7 +26,7 @@ class Shares(ShareOfTotal):
     name = "tests.shares"
     source = Sale
     dimensions = ["kind", "quantity"]
-    partition = ["kind"]
+    share_within = ["kind"]
     metrics = METRICS
 
 
@@ -108,7 +108,7 @@ class Asked(forms.Form):
 
     metrics = forms.CharField(required=False)
     dimensions = forms.CharField(required=False)
-    partition = forms.CharField(required=False)
+    share_within = forms.CharField(required=False)
     by = forms.CharField(required=False)
 
 
@@ -117,7 +117,7 @@ def test_total_is_that_of_all_groups_when_rows_are_filtered():
     facts = [{"kind": "a"}, {"kind": "b"}, {"kind": "b"}, {"kind": "c"}]
 
     with stored(facts):
-        rows = made(Shares, metrics={"count": Count("pk")}, dimensions=["kind"], partition=[])().run()
+        rows = made(Shares, metrics={"count": Count("pk")}, dimensions=["kind"], share_within=[])().run()
         found = list(rows.filter(count__gt=1))
 
     assert found == [{"kind": "b", "count": 2, "count_share": Decimal("0.5")}]
@@ -128,7 +128,7 @@ def test_parts_of_both_signs_that_come_to_nothing_have_no_share():
     facts = [{"kind": "a", "amount": 5}, {"kind": "b", "amount": -5}]
 
     with stored(facts):
-        rows = list(made(Shares, metrics={"total": Sum("amount")}, dimensions=["kind"], partition=[])().run())
+        rows = list(made(Shares, metrics={"total": Sum("amount")}, dimensions=["kind"], share_within=[])().run())
 
     assert [(row["total"], row["total_share"]) for row in rows] == [(5, None), (-5, None)]
 
@@ -136,21 +136,21 @@ def test_parts_of_both_signs_that_come_to_nothing_have_no_share():
 @pytest.mark.django_db
 def test_request_asks_for_shares_within_another_dimension():
     facts = [{"kind": "a", "quantity": 1}, {"kind": "b", "quantity": 1}, {"kind": "b", "quantity": 2}]
-    report = made(Shares, Params=Asked, metrics={"count": Count("pk"), "total": Sum("amount")}, partition=[])
+    report = made(Shares, Params=Asked, metrics={"count": Count("pk"), "total": Sum("amount")}, share_within=[])
 
     with stored(facts):
         within = list(
-            report().run({"metrics": "count", "partition": "quantity"}).values_list("kind", "count_share_within")
+            report().run({"metrics": "count", "share_within": "quantity"}).values_list("kind", "count_share_within")
         )
         less = list(
-            report().run({"dimensions": "kind", "partition": "quantity"}).values_list("kind", "count_share_within")
+            report().run({"dimensions": "kind", "share_within": "quantity"}).values_list("kind", "count_share_within")
         )
 
     assert within == [("a", Decimal("0.5")), ("b", Decimal("0.5")), ("b", 1)]
     assert less == [
         ("a", near(Decimal(1) / 3)),
         ("b", near(Decimal(2) / 3)),
-    ]  # a partition that is not there is the whole
+    ]  # a dimension that is not there is the whole
 
 
 @pytest.mark.django_db
@@ -199,13 +199,15 @@ def test_facts_are_kept_where_asked(report, materialized, is_kept):
 @pytest.mark.parametrize(
     ("report", "attributes", "problem"),
     [
-        (Shares, {"partition": ["day"]}, "partition: There is no dimension 'day' (there are: kind, quantity)."),
+        (Shares, {"share_within": ["day"]}, "share_within: There is no dimension 'day' (there are: kind, quantity)."),
         (
             Shares,
             {"metrics": {"mean": Avg("amount")}},
             "no metric is a count or a sum of numbers, of which there are shares.",
         ),
         (Shares, {"metrics": {"at": Count("pk"), "at_share": Count("pk")}}, "several columns of one name: at_share;"),
+        (Shares, {"metrics": {}}, "Made: metrics must be set."),
+        (Classes, {"metrics": {}, "by": ""}, "Made: metrics must be set."),
         (Classes, {"by": "mean"}, "by: There is no 'mean' to rank by (there are: count, priced, total)."),
         (
             Classes,
@@ -229,15 +231,15 @@ def test_thresholds_that_do_not_rise_within_the_whole_are_refused(thresholds):
         made(Classes, thresholds=thresholds)
 
 
-def test_partition_must_be_names():
-    with pytest.raises(TypeError, match=r"Made.partition is .*; it must be a list of names of dimensions"):
-        made(Shares, partition={"kind": "kind"})
+def test_share_within_must_be_names():
+    with pytest.raises(TypeError, match=r"Made.share_within is .*; it must be a list of names of dimensions"):
+        made(Shares, share_within={"kind": "kind"})
 
 
 @pytest.mark.parametrize(
     ("report", "params", "problem"),
     [
-        (Shares, {"partition": "day"}, "partition: "),
+        (Shares, {"share_within": "day"}, "share_within: "),
         (Classes, {"by": "most"}, "by: It must be one of count, priced, total."),
     ],
 )

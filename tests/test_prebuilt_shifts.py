@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -75,13 +75,23 @@ def test_instant(bound, shift, found):
     assert shift.range(bounds, BERLIN, of_dates=False).end == found
 
 
-def test_midnight_that_comes_twice_is_the_first():
+@pytest.mark.parametrize(
+    ("day", "start", "end"),
+    [
+        (date(2025, 11, 3), datetime(2025, 11, 2, 4, tzinfo=UTC), datetime(2025, 11, 3, 5, tzinfo=UTC)),
+        (date(2026, 3, 8), datetime(2026, 3, 7, 5, tzinfo=UTC), datetime(2026, 3, 8, 5, tzinfo=UTC)),
+    ],
+    ids=["comes twice", "is left out"],
+)
+def test_midnight_that(day, start, end):
+    """In Havana: days begin at the first midnight, and at one o'clock where there is none."""
     zone = ZoneInfo("America/Havana")
-    bounds = make_range(date(2025, 11, 3), date(2025, 11, 4), zone)
+    bounds = make_range(day, day + timedelta(days=1), zone)
 
     found = Shift(days=1).range(bounds, zone, of_dates=False)
 
-    assert (found.start, found.end) == (datetime(2025, 11, 2, 4, tzinfo=UTC), datetime(2025, 11, 3, 5, tzinfo=UTC))
+    assert (found.start, found.end) == (start, end)
+    assert (found.first_day, found.end_day) == (day - timedelta(days=1), day)
 
 
 @pytest.mark.parametrize("shift", [Shift(months=1), Shift(days=1), Shift(months=12)])

@@ -69,7 +69,7 @@ def test_spans_that_touch_are_one(spans, expected):
 
     ranges = [make_range(day(start), day(end), UTC, of_dates=True) for start, end in spans]
 
-    condition = in_spans("day", ranges)
+    condition = in_spans("day", ranges, UTC)
 
     wanted = [Q(day__gte=day(start), day__lt=day(end)) for start, end in expected]
     assert condition == (wanted[0] if len(wanted) == 1 else wanted[0] | wanted[1])
@@ -78,4 +78,4 @@ def test_spans_that_touch_are_one(spans, expected):
 def test_spans_of_instants():
     start, end = datetime(2026, 1, 1, 5, tzinfo=UTC), datetime(2026, 1, 2, 6, tzinfo=UTC)
 
-    assert in_spans("at", [make_range(start, end, UTC)]) == Q(at__gte=start, at__lt=end)
+    assert in_spans("at", [make_range(start, end, UTC)], UTC) == Q(at__gte=start, at__lt=end)

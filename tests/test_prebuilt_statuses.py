@@ -46,7 +46,9 @@ known AS (
     FROM intervals AS i
 ),
 timed AS (
-    SELECT k.*, least(k.until, (%s)::timestamptz) - greatest(k.begins, (%s)::timestamptz) AS time
+    SELECT k.*,
+        least(k.until, (%s)::timestamptz)
+            - greatest(k.begins, (%s)::timestamptz) AS time
     FROM known AS k
     WHERE true AND (k.until > (%s)::timestamptz OR k.begins >= (%s)::timestamptz) AND k.begins < (%s)::timestamptz
 ),
@@ -240,7 +242,7 @@ def test_times_are_this_sql():
 def test_whole_log_is_not_cut():
     sql = variant(Steps, sla=HOUR)().query().sql
 
-    assert "SELECT k.*, k.until - k.begins AS time\n    FROM known AS k\n)" in sql
+    assert "        k.until\n            - k.begins AS time\n    FROM known AS k\n)" in sql
     assert "(%s)::interval AS sla" in sql
 
 
@@ -339,7 +341,7 @@ def test_changes_are_kept_when_materialized(materialized, is_kept):
         ({"subject": "byer"}, "subject 'byer': there is no field 'byer'"),
         ({"status": "buyer__sales__kind"}, "status 'buyer__sales__kind': leads to many rows by 'buyer__sales'"),
         ({"date_field": "step"}, "date_field 'step' is a CharField, and no date."),
-        ({"dimensions": {"status": "step"}}, "no dimension may be called status;"),
+        ({"dimensions": {"status": "step"}}, "no dimension may be called 'status';"),
         ({"dimensions": {"total": "step"}}, "there would be several columns of one name: total;"),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from reports.errors import DeclarationError, ParamsError
 from reports.prebuilt import Against, Period, Ratio, Tiles
+from reports.prebuilt.range_before import range_before
 from reports.testing import assert_scans
 from tests.models import Sale
 from tests.sales import days, instants, near, sales, stored, zones
@@ -38,6 +39,10 @@ moments = st.builds(
     lambda at, shift: at - timedelta(days=shift), instants, st.sampled_from([0, 0, 7, 30, 31, 364, 365])
 )
 dated = sales(at=st.one_of(st.none(), moments))
+# Around 00:01 of 2006-10-29 in Newfoundland, when the clocks went back into the day before.
+torn = st.integers(-4, 8).map(
+    lambda quarters: datetime(2006, 10, 29, 2, 30, tzinfo=UTC) + timedelta(minutes=15) * quarters
+)
 
 
 class Figures(Tiles):
@@ -110,10 +115,8 @@ def span(first: date, length: int) -> list[date]:
     return [first + timedelta(days=each) for each in range(length)]
 
 
-@pytest.mark.django_db
-@settings(max_examples=40)
-@given(facts=dated, zone=zones, first=days, length=st.integers(0, 40), is_merged=st.booleans())
-def test_tiles_are_those_of_the_oracle(facts, zone, first, length, is_merged):
+def check_weeks(facts: Facts, zone: ZoneInfo, first: date, length: int, *, is_merged: bool) -> None:
+    """Compare some days, beside as many before, and their weeks, with the oracle."""
     metrics, count = (METRICS, figures) if is_merged else (APART, apart)
     weeks = sorted({day - timedelta(days=day.weekday()) for day in span(first, length)})
     start, end = first, first + timedelta(days=length)
@@ -125,6 +128,43 @@ def test_tiles_are_those_of_the_oracle(facts, zone, first, length, is_merged):
         rows = list(report().run())
 
     assert rows == oracle(facts, spans, zone, weeks, count)
+
+
+@pytest.mark.django_db
+@settings(max_examples=40)
+@given(facts=dated, zone=zones, first=days, length=st.integers(0, 40), is_merged=st.booleans())
+def test_tiles_are_those_of_the_oracle(facts, zone, first, length, is_merged):
+    check_weeks(facts, zone, first, length, is_merged=is_merged)
+
+
+@pytest.mark.django_db
+@settings(max_examples=40)
+@given(
+    facts=sales(at=torn),
+    first=st.dates(date(2006, 10, 28), date(2006, 10, 30)),
+    length=st.integers(0, 2),
+    is_merged=st.booleans(),
+)
+def test_days_torn_by_a_change_of_clocks_are_those_of_the_oracle(facts, first, length, is_merged):
+    check_weeks(facts, ZoneInfo("America/St_Johns"), first, length, is_merged=is_merged)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("metrics", [{"sold": Count("pk")}, {"sold": Count("at", distinct=True)}])
+def test_the_hour_before_a_torn_midnight_is_of_the_day_before(metrics):
+    report = variant(
+        Figures,
+        start=date(2006, 10, 29),
+        end=date(2006, 10, 30),
+        time_zone="America/St_Johns",
+        metrics=metrics,
+    )
+
+    # The clocks went back from 00:01 to 23:01 of the day before.
+    with stored([{"at": datetime(2006, 10, 28, 23, 15, fold=1, tzinfo=ZoneInfo("America/St_Johns"))}]):
+        (row,) = report().run()
+
+    assert (row["value"], row["before"], row["sparkline"]) == (0, 1, [0])
 
 
 @pytest.mark.django_db
@@ -187,19 +227,18 @@ def test_sql_groups_the_facts_by_period_and_range():
     now = '"tests_sale"."at" >= %s AND "tests_sale"."at" < %s'
     sold = 'coalesce((sum("f"."of_sold") )::bigint, (%s)::bigint) AS "sold"'
     assert query.sql == (
-        'WITH facts AS  (SELECT ("tests_sale"."at" AT TIME ZONE %s)::date AS "by_period",'
-        f' ({now}) AS "by_now", CASE WHEN ({now}) THEN %s ELSE %s END AS "by_before",'
-        ' COUNT("tests_sale"."id") AS "of_sold" FROM "tests_sale"'
-        f" WHERE (({now}) OR ({now})) GROUP BY 1, 2, 3),\n"
+        f'WITH facts AS  (SELECT CASE WHEN ({now}) THEN ("tests_sale"."at" AT TIME ZONE %s)::date ELSE NULL END'
+        ' AS "by_period", COUNT("tests_sale"."id") AS "of_sold" FROM "tests_sale"'
+        f" WHERE ({now}) GROUP BY 1),\n"
         "present AS (\n"
         f"    SELECT {sold}\n"
         "    FROM facts AS f\n"
-        "    WHERE f.by_now\n"
+        "    WHERE f.by_period IS NOT NULL\n"
         "),\n"
         "previous AS (\n"
         f"    SELECT {sold}\n"
         "    FROM facts AS f\n"
-        "    WHERE f.by_before\n"
+        "    WHERE f.by_period IS NULL\n"
         "),\n"
         "spine AS (\n"
         "    SELECT i::date AS period\n"
@@ -207,13 +246,15 @@ def test_sql_groups_the_facts_by_period_and_range():
         "    WHERE %s AND i AT TIME ZONE %s < (i + interval '1 day') AT TIME ZONE %s\n"
         "),\n"
         "points AS (\n"
-        f"    SELECT s.period AS by_period, {sold}\n"
+        "    -- No metric's name ends with an underscore.\n"
+        f"    SELECT s.period AS period_, {sold}\n"
         "    FROM spine AS s\n"
-        "    LEFT JOIN facts AS f ON f.by_period = s.period AND f.by_now\n"
+        "    LEFT JOIN facts AS f ON f.by_period = s.period\n"
         "    GROUP BY s.period\n"
         "),\n"
         "lines AS (\n"
-        '    SELECT array_agg("p"."sold"::numeric ORDER BY p.by_period) AS "sold"\n'
+        "    SELECT\n"
+        '        array_agg("p"."sold"::numeric ORDER BY p.period_) AS "sold"\n'
         "    FROM points AS p\n"
         ")\n"
         "SELECT t.name, t.position, t.label, t.value, t.before,\n"
@@ -227,8 +268,10 @@ def test_sql_groups_the_facts_by_period_and_range():
         "CROSS JOIN lines\n"
         "CROSS JOIN LATERAL (\n"
         "    VALUES\n"
-        '        ((%s)::text, 1, (%s)::text, "present"."sold"::numeric, "previous"."sold"::numeric, (%s)::numeric,'
-        ' "lines"."sold")\n'
+        "        ((%s)::text, 1, (%s)::text,\n"
+        '            "present"."sold"::numeric,\n'
+        '            "previous"."sold"::numeric,\n'
+        '            (%s)::numeric, "lines"."sold")\n'
         ") AS t (name, position, label, value, before, target, sparkline)"
     )
     assert query.params[-3:] == ("sold", "Sold", 5)
@@ -275,13 +318,10 @@ def test_facts_that_are_not_materialized_are_read_for_each_part():
 )
 def test_the_range_before_has_as_many_periods_or_days(against, period, start, end, before):
     attributes = {"against": against, "period": period, "start": start, "end": end, "time_zone": "Europe/Berlin"}
-    facts = variant(Figures, **attributes)().get_shape({})["facts"]
-    zone = ZoneInfo("Europe/Berlin")
+    found = range_before(variant(Figures, **attributes)().dates({}), Against(against))
 
-    bounds = facts.query.get_compiler("default").as_sql()[1][-4:]
-
-    assert [bound.astimezone(zone).date() for bound in bounds] == [start, end, *before]
-    assert {bound.astimezone(zone).time().isoformat() for bound in bounds} == {"00:00:00"}
+    local = [bound.astimezone(ZoneInfo("Europe/Berlin")).replace(tzinfo=None) for bound in (found.start, found.end)]
+    assert local == [datetime.combine(day, time()) for day in before]
 
 
 def test_a_range_within_a_day_has_one_of_its_length_before_it():
@@ -289,8 +329,8 @@ def test_a_range_within_a_day_has_one_of_its_length_before_it():
     attributes = {"start": start, "end": end, "time_zone": "Europe/Berlin", "period": "hour"}
 
     def before(against):
-        report = variant(Figures, **{**attributes, "against": against})
-        return report().get_shape({})["facts"].query.get_compiler("default").as_sql()[1][-2:]
+        found = range_before(variant(Figures, **attributes)().dates({}), Against(against))
+        return found.start, found.end
 
     assert before("previous") == (datetime(2025, 3, 29, 18, tzinfo=UTC), start)
     # At the same hours of the clock, which summer time has moved.
@@ -353,6 +393,38 @@ def test_dates_have_no_zone():
         (row,) = report().run()
 
     assert (row["value"], row["sparkline"]) == (3, [1, 0, 2])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("against", [None, "previous", "year"])
+@pytest.mark.parametrize("distinct", [False, True])
+def test_metrics_may_have_any_name(against, distinct):
+    names = ("by_period", "period", "by_before", "by_now", "value", "f", "name")
+    metrics = {name: Count("kind", distinct=distinct) for name in names}
+    report = variant(Figures, against=against, end=date(2025, 1, 3), metrics=metrics)
+
+    with stored([{"at": datetime(2025, 1, 2, 12, tzinfo=UTC), "kind": "a"}]):
+        rows = list(report().run())
+
+    assert [(row["name"], row["value"], row["sparkline"]) for row in rows] == [(name, 1, [0, 1]) for name in names]
+
+
+def test_every_fault_of_a_declaration_is_told():
+    report = variant(
+        Figures, end=None, date_field="", metrics={"kind": Max("kind")}, targets={"a": 1}, labels={"b": "B"}
+    )
+
+    with pytest.raises(DeclarationError) as caught:
+        report.get_columns()
+
+    faults = (
+        "needs a start and an end",
+        "date_field is not set",
+        "are none: kind",
+        "targets has 'a'",
+        "labels has 'b'",
+    )
+    assert [fault for fault in faults if fault not in str(caught.value)] == []
 
 
 # Targets and labels.
@@ -441,7 +513,7 @@ def test_a_range_at_the_first_year_is_refused():
 @pytest.mark.parametrize(
     ("attributes", "problem"),
     [
-        ({"metrics": {}}, "metrics must be set"),
+        ({"metrics": {}}, r"metrics must be set\."),
         ({"metrics": {"latest": Max("at"), "kind": Max("kind")}}, r"are none: kind \(text\), latest \(timestamptz\)"),
         ({"end": None}, "a tile needs a start and an end, or last"),
         ({"date_field": ""}, "date_field is not set"),

@@ -412,7 +412,9 @@ def test_nodes_are_a_table_of_their_own_when_materialized(materialized):
             "the values of nodes cannot be merged into a total for kinds; a count, sum, mean, minimum or maximum can,"
             " but none of distinct values.",
         ),
-        ({"fields": {"label": "name"}}, "no field may be called label; give it another name, as in a dict."),
+        ({"fields": {"label": "name"}}, "no field may be called 'label'; give it another name, as in a dict"),
+        ({"fields": {"a__b": "name"}}, "field 'a__b' is no name for a column: two underscores"),
+        ({"fields": {"n" * 41: "name"}}, f"field '{'n' * 41}' is no name for a column: it has 41 bytes"),
         ({"fields": {"path": "name"}}, "there would be several columns of one name: path"),
         ({"fields": ["nam"]}, "there is no field 'nam'"),
         ({"metrics": {"a": Sum(F("sales__amount") * F("children__id"))}}, "metric 'a' reads children and sales"),

@@ -30,7 +30,7 @@ from rest_framework.test import APIClient
 
 import reports
 from example_project.helpdesk.models import Department, Ticket
-from reports import Report, conf, errors, exports, rest_framework, testing
+from reports import Report, conf, errors, exports, prebuilt, rest_framework, testing
 from reports.header import KEYS
 from reports.loader import find_template
 
@@ -207,6 +207,14 @@ def test_readme_errors():
         name for name, value in vars(errors).items() if isinstance(value, type) and value.__module__ == "reports.errors"
     ]
     assert [name for name in names if f"`{name}`" not in TEXT] == []
+
+
+def test_prebuilt_names():
+    """Every public name of the prebuilt reports is in the page about them, and every report in the README."""
+    page = (CHECKOUT / "docs" / "prebuilt.md").read_text(encoding="utf-8")
+
+    assert [name for name in prebuilt.__all__ if not re.search(rf"\b{name}\b", page)] == []
+    assert [name for name in prebuilt.__all__ if issubclass(getattr(prebuilt, name), Report) and name not in TEXT] == []
 
 
 def test_readme_checks():

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from reports.prebuilt.active_users import ActiveUsers
-from reports.prebuilt.actors import First
+from reports.prebuilt.actors import FirstEvent
 from reports.prebuilt.ageing import Ageing
 from reports.prebuilt.box_plot import BoxPlot
 from reports.prebuilt.cohorts import CohortRetention, Retention
 from reports.prebuilt.comparison import PeriodComparison
 from reports.prebuilt.customers import CustomerStates
-from reports.prebuilt.distribution import Histogram, Scale
+from reports.prebuilt.distribution import Histogram, HistogramScale
 from reports.prebuilt.freshness import Counting, Freshness
 from reports.prebuilt.funnel import Funnel
 from reports.prebuilt.grouped_metrics import GroupedMetrics
-from reports.prebuilt.intervals import ActiveAsOf, Edge
+from reports.prebuilt.intervals import ActiveAsOf, At
 from reports.prebuilt.joined import Variant
 from reports.prebuilt.latest import LatestPerGroup
 from reports.prebuilt.levels import Levels
@@ -22,7 +22,7 @@ from reports.prebuilt.metrics import Ratio
 from reports.prebuilt.movers import BiggestMovers, Direction
 from reports.prebuilt.moving import MovingAverage
 from reports.prebuilt.pareto import Pareto
-from reports.prebuilt.percentiles import Method, Percentiles
+from reports.prebuilt.percentiles import PercentileMethod, Percentiles
 from reports.prebuilt.periods import Period
 from reports.prebuilt.pivot import Pivot
 from reports.prebuilt.profile import Cells, WeekdayProfile
@@ -48,6 +48,7 @@ __all__ = [
     "ActiveUsers",
     "Against",
     "Ageing",
+    "At",
     "BiggestMovers",
     "BoxPlot",
     "Cells",
@@ -56,20 +57,20 @@ __all__ = [
     "CustomerStates",
     "Direction",
     "Duplicates",
-    "Edge",
     "Fill",
-    "First",
+    "FirstEvent",
     "Freshness",
     "Funnel",
     "GroupedMetrics",
     "Histogram",
+    "HistogramScale",
     "LatestPerGroup",
     "Levels",
     "LifetimeValue",
-    "Method",
     "MissingValues",
     "MovingAverage",
     "Pareto",
+    "PercentileMethod",
     "Percentiles",
     "Period",
     "PeriodComparison",
@@ -78,7 +79,6 @@ __all__ = [
     "Ratio",
     "Retention",
     "RunningTotal",
-    "Scale",
     "Sessions",
     "ShareOfTotal",
     "Subtotals",

@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 from reports.header import Column
 from reports.prebuilt.actors import Acting
 from reports.prebuilt.attributes import Check, whole
-from reports.prebuilt.dated import TOO_FAR, Dates
+from reports.prebuilt.dated import Dates
 from reports.prebuilt.facts import grouped
+from reports.prebuilt.moments import TOO_FAR
 from reports.prebuilt.periods import Period
 from reports.prebuilt.ranges import Range, make_range
 

@@ -8,22 +8,20 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.db import models
+from django.db.models import F
 from django.db.models.constants import LOOKUP_SEP
 
-from reports.errors import DeclarationError, listed
+from reports.errors import DeclarationError
 from reports.header import Column
 from reports.prebuilt import attributes
 from reports.prebuilt.attributes import Check, member, one_or_more
 from reports.prebuilt.dated import Dated, Dates
-from reports.prebuilt.dimensions import Dimension, named, read_dimension
+from reports.prebuilt.dimensions import Dimension, read_path
 from reports.prebuilt.periods import Period
-from reports.prebuilt.ranges import Range
-
-# What the templates group events by, besides dimensions.
-_KEYS = ("actor", "at", "first", "key", "last", "period", "value")
+from reports.prebuilt.ranges import Bound, Range, is_torn
 
 
-class First(models.TextChoices):
+class FirstEvent(models.TextChoices):
     """Which event is an actor's first: ``EVER``, of all before the range's end; ``IN_RANGE``, of those in the range.
 
     In the range, someone who was there before and comes back counts as one who is there for the first time.
@@ -53,6 +51,7 @@ class Acting(Dated):
 
     actor: ClassVar[str] = ""
 
+    reserved = frozenset({"actor", "at", "first", "key", "last", "period", "value"})
     # The columns that come first, before the dimensions: together they say which row it is.
     keys: ClassVar[Sequence[str]] = ()
 
@@ -84,13 +83,7 @@ class Acting(Dated):
         def read() -> Dimension:
             if not cls.actor:
                 raise DeclarationError("actor is not set; name the path from an event to who acts.")
-            (name,) = named([cls.actor])
-            try:
-                return replace(read_dimension(cls.declared_source(), name, cls.actor), null=False)
-            except DeclarationError as error:
-                text = str(error)
-                told = text.replace("dimension", "actor", 1) if text.startswith("dimension ") else f"actor: {text}"
-                raise DeclarationError(told) from None
+            return replace(read_path(cls.declared_source(), "actor", cls.actor), null=False)
 
         return cls.kept("actor", read)
 
@@ -99,12 +92,10 @@ class Acting(Dated):
         """Yield columns and then the dimensions: together they are the key, if none of them can be NULL.
 
         Raises:
-            DeclarationError: A dimension is called like what the template groups by. Without the class's name.
+            DeclarationError: The actor is not set, leads nowhere or to many. Without the class's name.
         """
         cls.read_actor()
         dimensions = cls.read_dimensions()
-        if taken := {each.name for each in dimensions} & {*_KEYS}:
-            raise DeclarationError(f"no dimension may be called {listed(taken)}; give it another name, as in a dict.")
         is_key = not any(each.null for each in dimensions) and "dimensions" not in cls.get_form_class().base_fields
         yield from (replace(key, pk=is_key) for key in keys)
         yield from (dimension.column(pk=is_key) for dimension in dimensions)
@@ -118,18 +109,27 @@ class SinceFirst(Acting):
     """A report that asks for an actor's first event, by periods of days or longer; its range is closed."""
 
     period: ClassVar[Any] = Period.MONTH
-    first: ClassVar[str] = First.EVER
+    first: ClassVar[str] = FirstEvent.EVER
     most_periods: ClassVar[int] = 1_000
 
     vocabulary: ClassVar[Mapping[str, Check]] = {
         **Acting.vocabulary,
         "period": one_or_more(days_or_longer),
-        "first": member(First),
+        "first": member(FirstEvent),
         "most_periods": attributes.whole(1, 10_000),
     }
 
     def bounds_of_events(self, given: Mapping[str, Any], dates: Dates) -> Range:
         """Return the range of the events that are read: all before the end, where the first one ever is asked for."""
-        if self.asked(given, "first") == First.IN_RANGE:
+        if self.asked(given, "first") == FirstEvent.IN_RANGE:
             return dates.range
         return replace(dates.range, start=None, first_day=None)
+
+    def since(self, dates: Dates) -> tuple[Any, Bound]:
+        """Return what of an event tells whether it is from the range's start on, and that start.
+
+        It is the moment, but where clocks that went back mixed the instants of two days: there it is the day.
+        """
+        if is_torn(dates.range.start, dates.range.first_day, dates.zone):
+            return dates.local_date, dates.range.first_day
+        return F(dates.field), dates.range.start

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any, ClassVar
 
 from django.db.models import F, Value
-from django.utils import timezone
 
 from reports.header import Column
 from reports.prebuilt import attributes
@@ -16,16 +16,18 @@ from reports.prebuilt.dated import Dated, Dates
 from reports.prebuilt.edges import array, ascending, bucket_of
 from reports.prebuilt.facts import grouped
 from reports.prebuilt.measured import check_counted, count_of, is_key
-from reports.prebuilt.ranges import make_range
+from reports.prebuilt.moments import TOO_FAR
+from reports.prebuilt.ranges import local_day, make_range
 
 
 class Ageing(Dated):
     """How many rows are how old. One row per bucket of days, or per bucket and dimensions, also of empty ones.
 
-    The age is how many days the row's date lies before ``as_of``, by default today, in the zone: yesterday is one day,
-    be it an hour ago or 47. A day begins at its first midnight. ``edges`` end one bucket and begin the next: 30, 60, 90
-    make the buckets ``0-29``, ``30-59``, ``60-89`` and ``90+``, with ``from_days ≤ age < to_days``. What is due later
-    is in the bucket ``future``, number 0; without ``future`` it is left out, as rows without a date are.
+    The age is how many days the row's date lies before the day of ``as_of``, by default today, in the zone: a row of
+    that day counts and is 0 days old, at whatever time; one of yesterday 1, be it an hour ago or 47. A day begins at
+    its first midnight. ``edges`` end one bucket and begin the next: 30, 60, 90 make the buckets ``0-29``, ``30-59``,
+    ``60-89`` and ``90+``, with ``from_days ≤ age < to_days``. What is due on a later day is in the bucket ``future``,
+    number 0; without ``future`` it is left out, as rows without a date are.
     """
 
     template = "prebuilt/ageing.sql"
@@ -42,10 +44,13 @@ class Ageing(Dated):
     }
 
     @classmethod
+    def readings(cls) -> Sequence[Callable[[], Any]]:
+        """Return what reads an attribute and may fail."""
+        return [*super().readings(), cls.has_hours, partial(check_counted, cls)]
+
+    @classmethod
     def read_columns(cls) -> Iterable[Column]:
         """Yield the bucket and its days, the dimensions, the count of rows and the metrics."""
-        check_counted(cls)
-        cls.has_hours()
         has_key = is_key(cls)
         yield Column("bucket", "integer", pk=has_key)
         yield Column("label", "text")
@@ -74,11 +79,10 @@ class Ageing(Dated):
 
     def _day(self, given: Mapping[str, Any], dates: Dates) -> date:
         """Return the day on which rows are as old as is said."""
-        found = self.asked(given, "as_of")
-        found = found() if callable(found) else found
-        if found is None:
-            found = timezone.now()
-        return found.astimezone(dates.zone).date() if isinstance(found, datetime) else found
+        found = self.moment(given, "as_of") or datetime.now(UTC)
+        day = local_day(found, dates.zone)
+        assert day is not None
+        return day
 
     def _begins(self, today: date, edges: Sequence[int], dates: Dates) -> list[Any]:
         """Return when rows begin to be younger than each edge: the first midnight of a day, or the day; in order."""
@@ -86,4 +90,4 @@ class Ageing(Dated):
             days = [today - timedelta(days=edge - 1) for edge in reversed(edges)]
             return [make_range(day, None, dates.zone, of_dates=dates.of_dates).start for day in days]
         except OverflowError:
-            raise self.refused("as_of", "It is too near to the first or the last day that a date can be.") from None
+            raise self.refused("as_of", TOO_FAR) from None

@@ -14,7 +14,7 @@ from reports.prebuilt.edges import exact
 from reports.prebuilt.facts import grouped
 from reports.prebuilt.measured import EXACT, count_of
 from reports.prebuilt.metrics import Metric, Part
-from reports.prebuilt.percentiles import BETWEEN, Method, OfSorted
+from reports.prebuilt.percentiles import BETWEEN, OfSorted, PercentileMethod
 
 _ENDS: Mapping[str, Any] = {"min": Min, "max": Max}
 
@@ -58,7 +58,7 @@ class BoxPlot(OfSorted):
         ends = [Metric(name, "", None, None, (Part(f"of_{name}", of(value.expression)),)) for name, of in _ENDS.items()]
         rows = self.rows_in_range(given)
         keys = {each.name: each.expression for each in dimensions}
-        is_exact = value.type in EXACT and self.asked(given, "method") == Method.DISC
+        is_exact = value.type in EXACT and self.asked(given, "method") == PercentileMethod.DISC
         by = {f"by_{name}": expression for name, expression in keys.items()}
         values: Any = rows.filter(IsNull(value.expression, False)).order_by()
         return {

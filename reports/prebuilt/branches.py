@@ -13,11 +13,12 @@ from django.db.models.expressions import Star
 
 from reports.errors import DeclarationError, listed, near
 from reports.prebuilt.back import Back, Immovable, moved, way_back
-from reports.prebuilt.facts import grouped
+from reports.prebuilt.conditions import aggregates_in
+from reports.prebuilt.facts import as_queryset, check_filters, grouped
 from reports.prebuilt.metrics import Metric, Part
-from reports.prebuilt.once import many_joins, once
+from reports.prebuilt.once import many_joins
 from reports.prebuilt.paths import Branch, branch_of, branches_of, names_in
-from reports.prebuilt.strictness import aggregates_in, needed_by
+from reports.prebuilt.strictness import needed_by
 
 # A condition on the key of the source, by the name that leads to it.
 Condition = Callable[[str], Any]
@@ -82,7 +83,7 @@ class Facts:
     def _given(self, source: models.QuerySet[Any], given: models.QuerySet[Any] | Q | None) -> models.QuerySet[Any]:
         if given is None:
             return self._all(source)
-        return once(given if isinstance(given, models.QuerySet) else self._all(source).filter(given))
+        return as_queryset(given if isinstance(given, models.QuerySet) else self._all(source).filter(given))
 
 
 def read_facts(source: models.QuerySet[Any], keys: Mapping[str, Any], metrics: Iterable[Metric]) -> tuple[Facts, ...]:
@@ -148,6 +149,7 @@ def _branch(source: models.QuerySet[Any], metric: Metric) -> Branch:
             " make a metric of each, and a Ratio of the two."
         )
     branch: Branch = next(iter(branches), ())
+    check_filters(source, metric.name, expression, but=(Count,))  # annotate() counts the relation's rows so, too
     if not names_in(expression).is_whole:
         rows: Any = source.order_by().values("pk")
         told = rows.filter(**{f"{LOOKUP_SEP.join(branch)}__isnull": False}) if branch else rows

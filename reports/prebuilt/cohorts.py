@@ -88,15 +88,16 @@ class Cohorts(SinceFirst):
         is_joined = self.actors is not None
         bounds = dates.range if is_joined else self.bounds_of_events(given, dates)
         keys = {"actor": F(self.actor), "period": dates.period, **{each.name: each.expression for each in dimensions}}
+        moment, since = self.since(dates)
         facts: Any = grouped(self.events(dates, bounds), keys, ())
         return {
             "dates": dates,
             "dimensions": dimensions,
-            "facts": facts.annotate(**{f"{BY}first": Min(dates.field)}, **self.get_values()),
+            "facts": facts.annotate(**{f"{BY}first": Min(moment)}, **self.get_values()),
             "is_joined": is_joined,
             "last_age": self.asked(given, "last_age"),
             "members": self._members(dates) if is_joined else None,
-            "since": None if bounds.start else dates.range.start,
+            "since": None if bounds.start else since,
         }
 
     def get_values(self) -> Mapping[str, Any]:
@@ -104,7 +105,8 @@ class Cohorts(SinceFirst):
         return {}
 
     def _members(self, dates: Dates) -> models.QuerySet[Any]:
-        actors: Any = as_queryset(self.get_actors())
+        assert self.actors is not None
+        actors = self.rows_of(self.get_actors(), as_queryset(self.actors), "get_actors()")
         of_dates = holds_dates(actors.query, self.joined, "joined")
         bounds = make_range(dates.range.start, dates.range.end, dates.zone, of_dates=of_dates)
         joined = replace(dates, field=self.joined, of_dates=of_dates, range=bounds)

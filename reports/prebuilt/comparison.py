@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from reports.header import Column
 from reports.prebuilt.attributes import Check
 from reports.prebuilt.changes import compared_columns
-from reports.prebuilt.dated import TOO_FAR
+from reports.prebuilt.moments import TOO_FAR
 from reports.prebuilt.ranges import between
 from reports.prebuilt.series import Series
 from reports.prebuilt.shifts import Against, Shift, earlier

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from inspect import getattr_static
 from typing import Any
 
@@ -17,6 +18,15 @@ def has_aggregate(expression: Any) -> bool:
         return True
     parts = expression.get_source_expressions() if isinstance(expression, Expression) else ()
     return any(map(has_aggregate, parts))
+
+
+def aggregates_in(expression: Any) -> Iterator[Any]:
+    """Yield the aggregates of an expression that is not resolved yet."""
+    if isinstance(expression, Aggregate):
+        yield expression
+    elif hasattr(expression, "get_source_expressions"):
+        for part in expression.get_source_expressions():
+            yield from aggregates_in(part)
 
 
 def condition_of(aggregate: Any) -> Any:

@@ -11,8 +11,8 @@ from django.db.models import F, Max, Min
 from reports.header import Column
 from reports.prebuilt.actors import SinceFirst
 from reports.prebuilt.attributes import Check, whole
-from reports.prebuilt.dated import TOO_FAR
 from reports.prebuilt.facts import BY, grouped
+from reports.prebuilt.moments import TOO_FAR
 
 
 class CustomerStates(SinceFirst):
@@ -51,13 +51,14 @@ class CustomerStates(SinceFirst):
         except (OverflowError, ValueError):
             raise self.refused("lapse", TOO_FAR) from None
         keys = {"actor": F(self.actor), "period": dates.period, **{each.name: each.expression for each in dimensions}}
+        moment, since = self.since(dates)
         facts: Any = grouped(self.events(dates, bounds), keys, ())
         return {
             # With the periods before the range in which someone who is lost in it may have been active last.
             "dates": replace(dates, range=replace(dates.range, first_day=before)),
             "dimensions": dimensions,
-            "facts": facts.annotate(**{f"{BY}first": Min(dates.field), f"{BY}last": Max(dates.field)}),
+            "facts": facts.annotate(**{f"{BY}first": Min(moment), f"{BY}last": Max(moment)}),
             "first": first,
             "lapse": lapse,
-            "since": dates.range.start,
+            "since": since,
         }

@@ -19,14 +19,11 @@ from reports.header import Column
 from reports.prebuilt import attributes
 from reports.prebuilt.attributes import Check, is_list, optional, whole
 from reports.prebuilt.declared import Prebuilt
+from reports.prebuilt.moments import TOO_FAR, moment_of
 from reports.prebuilt.paths import branch_of, explained
 from reports.prebuilt.periods import Calendar, FirstDay, Hour, LocalDate, Period
 from reports.prebuilt.ranges import Bound, Range, between, hour_of, last_periods, local_day, make_range
 from reports.prebuilt.zones import current_zone, find_zone, zone_words
-
-TOO_FAR = "The range is too near to the first or the last day that a date can be."
-# The day of a bound in each of them is a date in every zone, as is the beginning of its period.
-_YEARS = range(2, 9999)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,23 +141,8 @@ class Dated(Prebuilt):
         return first, after if end is None else end
 
     def moment(self, given: Mapping[str, Any], name: str) -> Bound:
-        """Return what an attribute says, or the function that stands in it: a date, an instant, or None.
-
-        Raises:
-            DeclarationError: The function gave something else.
-            ParamsError: It is further than calendars go.
-        """
-        found: Any = self.asked(given, name)
-        if callable(found):
-            found = found()
-            if callable(found) or attributes.moment(found):
-                allowed = "a date, or a date and time with a zone"
-                what = f"the function {name} gave a {type(found).__name__}"
-                raise DeclarationError(f"{type(self).__qualname__}: {what}; it must give {allowed}.")
-        if found is not None and found.year not in _YEARS:
-            raise self.refused(name, TOO_FAR)
-        bound: Bound = found
-        return bound
+        """Return what an attribute says, or the function that stands in it; see ``moment_of``."""
+        return moment_of(self, given, name)
 
     @classmethod
     def readings(cls) -> Sequence[Callable[[], Any]]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
+from django.core.exceptions import FieldError
 from django.db import models
 
 from reports.binding import SQL
@@ -135,8 +136,12 @@ class Prebuilt(Report):
     def _context(self, template: Template, params: Mapping[str, Any] | None) -> dict[str, object]:
         context = super()._context(template, params)
         self.get_columns()  # a wrong declaration is told as such
-        shape = {"materialized": _MATERIALIZED[self.asked(context, "materialized")], **self.get_shape(context)}
-        return {**context, **shape}
+        materialized = _MATERIALIZED[self.asked(context, "materialized")]
+        try:
+            shape = self.get_shape(context)
+        except FieldError as error:  # rows of get_source() that lack an annotation of the class's source
+            raise DeclarationError(f"{type(self).__qualname__}: {error}") from None
+        return {**context, "materialized": materialized, **shape}
 
     # What the classes of this package ask.
 
@@ -160,14 +165,18 @@ class Prebuilt(Report):
         return error
 
     def rows_of_source(self) -> models.QuerySet[Any]:
-        """Return the source as a queryset that can be grouped.
+        """Return the source as a queryset that can be grouped; see ``rows_of``."""
+        return self.rows_of(self.get_source(), self.declared_source(), "get_source()")
+
+    def rows_of(self, given: Any, declared: models.QuerySet[Any], hook: str) -> models.QuerySet[Any]:
+        """Return what a project's method gave as a queryset that can be grouped.
 
         Raises:
-            DeclarationError: It is of another model than the class's ``source``, or of another database.
+            DeclarationError: It is none, or of another model than the class declares, or of another database.
         """
         using = self._alias(self.get_template())
         try:
-            return checked_source(self.get_source(), self.declared_source(), using=using)
+            return checked_source(given, declared, using=using, hook=hook)
         except DeclarationError as error:
             raise DeclarationError(f"{type(self).__qualname__}: {error}") from None
 

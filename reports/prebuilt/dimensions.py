@@ -107,6 +107,8 @@ def read_dimension(queryset: models.QuerySet[Any], name: str, value: Any) -> Dim
     kind = type_words(field)
     if kind is None:
         raise DeclarationError(f"dimension {name!r} is a {type(field).__name__}, which is no column's type.")
+    if not resolved.get_group_by_cols():  # Django leaves it out of GROUP BY: one group, also of no row
+        raise DeclarationError(f"dimension {name!r} is the same for every row.")
     is_column = isinstance(resolved, Col)
     null = not is_column or field.null or any(join.join_type != "INNER JOIN" for join in _joins(query))
     related = resolved.target.related_model if is_column and resolved.target.is_relation else None

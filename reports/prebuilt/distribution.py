@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.db import models
@@ -14,10 +14,10 @@ from reports.header import Column
 from reports.prebuilt.attributes import Check, finite, flag, member, optional, whole
 from reports.prebuilt.edges import MOST_BUCKETS, array, ascending, bucket_of, cast, exact, is_at, is_finite
 from reports.prebuilt.facts import grouped
-from reports.prebuilt.measured import BINARY, EXACT, NUMBERS, Measured, check_counted, count_of, is_key
+from reports.prebuilt.measured import BINARY, EXACT, NUMBERS, Measured, count_of, is_key
 
 
-class Scale(models.TextChoices):
+class HistogramScale(models.TextChoices):
     """How a histogram's edges follow one another: with an equal difference, or with an equal ratio."""
 
     LINEAR = "linear"
@@ -44,7 +44,7 @@ class Histogram(Measured):
     low: ClassVar[Any] = None
     high: ClassVar[Any] = None
     edges: ClassVar[Any] = None
-    scale: ClassVar[str] = Scale.LINEAR
+    scale: ClassVar[str] = HistogramScale.LINEAR
     outside: ClassVar[bool] = True
 
     vocabulary: ClassVar[Mapping[str, Check]] = {
@@ -53,16 +53,18 @@ class Histogram(Measured):
         "low": optional(finite),
         "high": optional(finite),
         "edges": optional(ascending(finite, 2, "finite numbers")),
-        "scale": member(Scale),
+        "scale": member(HistogramScale),
         "outside": flag,
     }
 
     @classmethod
+    def readings(cls) -> Sequence[Callable[[], Any]]:
+        """Return what reads an attribute and may fail."""
+        return [*super().readings(), cls.read_kind, cls._check_edges]
+
+    @classmethod
     def read_columns(cls) -> Iterable[Column]:
         """Yield the bucket and its edges, the dimensions, the count of rows and the metrics."""
-        check_counted(cls)
-        cls.check_range()
-        cls._check_edges()
         has_key, kind = is_key(cls), cls.read_kind()
         yield Column("bucket", "integer", pk=has_key)
         yield from (Column(name, kind, null=True) for name in ("low", "high"))
@@ -98,7 +100,7 @@ class Histogram(Measured):
         number = value.expression if value.type == kind else cast(value.expression, kind)
         is_whole = value.type not in (*BINARY, "numeric")
         rows = rows.filter(IsNull(value.expression, False) if is_whole else is_finite(value.expression))
-        is_log = scale == Scale.LOG and found is None
+        is_log = scale == HistogramScale.LOG and found is None
         bounds = rows.filter(GreaterThan(value.expression, 0)) if is_log else rows
         outside = self.asked(given, "outside")
         count = count_of("pk")
@@ -132,7 +134,7 @@ def _bucket(number: Any, found: Any, kind: str) -> Any:
 
 def _problem(low: Any, high: Any, scale: str) -> tuple[str, str] | None:
     """Return which bound does not fit, and why."""
-    if scale == Scale.LOG:
+    if scale == HistogramScale.LOG:
         for name, bound in (("low", low), ("high", high)):
             if bound is not None and bound <= 0:
                 return name, "must be above 0 on a logarithmic scale."

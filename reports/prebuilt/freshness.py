@@ -7,7 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from typing import Any, ClassVar
 
-from django.db import connection, models
+from django.db import connections, models
 from django.db.models import Count, Max
 from django.utils import timezone
 
@@ -19,7 +19,10 @@ from reports.prebuilt.dated import holds_dates
 from reports.prebuilt.declared import Prebuilt
 from reports.prebuilt.facts import as_queryset, grouped
 from reports.prebuilt.metrics import Metric, Part
+from reports.prebuilt.moments import moment_of
+from reports.prebuilt.once import is_filtered
 from reports.prebuilt.problems import read_all
+from reports.prebuilt.sources import checked_source
 from reports.prebuilt.zones import current_zone, find_zone, zone_words
 
 Source = tuple[type[models.Model] | models.QuerySet[Any], str]
@@ -109,21 +112,19 @@ class Freshness(Prebuilt):
     def get_shape(self, given: Mapping[str, Any]) -> Mapping[str, object]:
         zone = find_zone(self.asked(given, "time_zone")) or current_zone()
         counting, within = self.asked(given, "counting"), self.asked(given, "within")
-        as_of = self.asked(given, "as_of")
-        as_of = as_of() if callable(as_of) else as_of
+        as_of = moment_of(self, given, "as_of")
         if as_of is not None and not isinstance(as_of, datetime):
             as_of = datetime.combine(as_of, time(), tzinfo=zone).astimezone(UTC)
-        given_sources = self.get_sources()
-        of_dates = self._holding_dates(given_sources)
+        chosen = self._chosen()
+        of_dates = self._holding_dates(chosen)
         sources = []
-        for name, (source, path) in given_sources.items():
-            rows = as_queryset(source)
+        for name, (rows, path) in chosen.items():
             sources.append(
                 {
                     "name": name,
                     "facts": grouped(rows, {}, _metrics(path, is_exact=counting == Counting.EXACT)),
                     "is_of_dates": of_dates[name],
-                    "table": _table(rows) if counting == Counting.ESTIMATE else None,
+                    "table": self._table(rows) if counting == Counting.ESTIMATE else None,
                     "within": within.get(name) if isinstance(within, Mapping) else within,
                 }
             )
@@ -133,6 +134,32 @@ class Freshness(Prebuilt):
             "tables": sources,
             "zone": zone_words(zone),
         }
+
+    def _chosen(self) -> Mapping[str, tuple[models.QuerySet[Any], str]]:
+        """Return the rows and the date of each source, as ``get_sources()`` has chosen them.
+
+        Raises:
+            DeclarationError: They are no pairs, or of another model than the class's source of that name, or of another
+                database.
+        """
+        given, using, hook = self.get_sources(), self._alias(self.get_template()), "get_sources()"
+        try:
+            if allowed := pairs(given):
+                raise DeclarationError(f"{hook} gave a {type(given).__name__}; it must give {allowed}.")
+            declared = {**given, **self.sources}
+            reads = [
+                partial(checked_source, rows, as_queryset(declared[name][0]), using=using, hook=hook)
+                for name, (rows, _) in given.items()
+            ]
+            rows = read_all(reads)
+        except DeclarationError as error:
+            raise DeclarationError(*[f"{type(self).__qualname__}: {each}" for each in error.problems]) from None
+        return {name: (each, given[name][1]) for name, each in zip(given, rows, strict=True)}
+
+    def _table(self, rows: models.QuerySet[Any]) -> str | None:
+        """Return the table whose estimate is that of some rows; None when they are not all of it."""
+        quote = connections[self._alias(self.get_template())].ops.quote_name
+        return None if is_filtered(rows) else quote(rows.model._meta.db_table)
 
     @classmethod
     def _holding_dates(cls, given: Mapping[str, Source]) -> Mapping[str, bool]:
@@ -154,8 +181,3 @@ def _metrics(path: str, *, is_exact: bool) -> Iterable[Metric]:
     latest = Metric("latest", "timestamptz", None, "max", (Part("latest_of_rows", Max(path)),))
     rows = Metric("rows", "bigint", 0, "sum", (Part("of_rows", Count("pk")),))
     return (rows, latest) if is_exact else (latest,)
-
-
-def _table(rows: models.QuerySet[Any]) -> str | None:
-    """Return the table whose estimate is that of some rows; None when they are not all of it."""
-    return None if rows.query.where else connection.ops.quote_name(rows.model._meta.db_table)

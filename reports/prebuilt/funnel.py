@@ -12,7 +12,7 @@ from django.core.exceptions import FieldError
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.constants import LOOKUP_SEP
 
-from reports.errors import DeclarationError, listed
+from reports.errors import DeclarationError
 from reports.header import Column
 from reports.prebuilt.actors import Acting, duration
 from reports.prebuilt.attributes import Check, optional
@@ -39,16 +39,16 @@ class Funnel(Acting):
 
     steps: ClassVar[Mapping[str, Q]] = {}
     within: ClassVar[timedelta | None] = None
-    keys = ("number",)
+    keys = ("position",)
 
     vocabulary: ClassVar[Mapping[str, Check]] = {**Acting.vocabulary, "steps": conditions, "within": optional(duration)}
 
     @classmethod
     def read_columns(cls) -> Iterable[Column]:
-        """Yield the step, the dimensions, the count, its shares and the time from the step before."""
-        yield from cls.keyed(Column("number", "integer"))
+        """Yield the position, the dimensions, the step, its actors, their shares and the time from the step before."""
+        yield from cls.keyed(Column("position", "integer"))
         yield Column("step", "text")
-        yield Column("count", "bigint")
+        yield Column("actors", "bigint")
         yield Column("share_of_first", "numeric", null=True)
         yield Column("share_of_previous", "numeric", null=True)
         yield Column("median_time", "interval", null=True)
@@ -62,8 +62,6 @@ class Funnel(Acting):
     def _check_steps(cls) -> None:
         if len(cls.steps) < 2:
             raise DeclarationError(f"steps must be two or more, and there is {len(cls.steps)}.")
-        if taken := {each.name for each in cls.read_dimensions()} & {f"step_{n}" for n in range(len(cls.steps) + 1)}:
-            raise DeclarationError(f"no dimension may be called {listed(taken)}; give it another name, as in a dict.")
         read_all([partial(cls._check_step, *step) for step in cls.steps.items()])
 
     @classmethod
@@ -85,11 +83,12 @@ class Funnel(Acting):
         keys = {"actor": F(self.actor), "at": F(dates.field), "key": F("pk")}
         dims = {each.name: each.expression for each in dimensions}
         events = self.steps.values()
-        are = {f"step_{n}": Case(When(q, then=Value(True)), default=Value(False)) for n, q in enumerate(events, 1)}
+        # Not called as a dimension is.
+        are = {f"of_step_{n}": Case(When(q, then=Value(True)), default=Value(False)) for n, q in enumerate(events, 1)}
         rows = self.events(dates).filter(reduce(or_, events)).order_by()
         return {
             "dimensions": dimensions,
-            "events": rows.values(**{f"{BY}{name}": value for name, value in {**keys, **dims, **are}.items()}),
+            "events": rows.values(**{f"{BY}{name}": value for name, value in {**keys, **dims}.items()}, **are),
             "of_dates": dates.of_dates,
             "steps": list(self.steps),
             "within": self.asked(given, "within"),

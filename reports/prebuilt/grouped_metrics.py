@@ -23,7 +23,6 @@ from reports.prebuilt.dimensions import Dimension, named, read_dimensions
 from reports.prebuilt.joined import Joins, Variant
 from reports.prebuilt.metrics import Metric, Part, Ratio, read_metric
 from reports.prebuilt.names import check_given
-from reports.prebuilt.once import once
 from reports.prebuilt.paged_source import Paged, PagedSource
 from reports.prebuilt.paging import is_steady
 from reports.prebuilt.problems import read_all
@@ -177,7 +176,7 @@ class GroupedMetrics(Prebuilt):
             raise DeclarationError(f"{type(self).__qualname__}: {error}") from None
         fields = self.read_fields()
         joins = Joins(
-            source=once(self.rows_of_source()),
+            source=self.rows_of_source(),
             branches=self.read_branches(),
             chosen=chosen,
             shown=self.asked_dimensions(given) or Dimensions(fields, frozenset(each.name for each in fields)),

@@ -17,9 +17,12 @@ class Grouped(Ranged):
             DeclarationError: Names what is missing.
         """
         cls.check_range()
-        missing = [name for name in ("dimensions", "metrics") if not getattr(cls, name)]
-        if missing:
-            raise DeclarationError(f"{' and '.join(missing)} must be set: there is a row for each group.")
+        needed = {
+            "dimensions": "dimensions must be set: there is a row for each group.",
+            "metrics": "metrics must be set.",
+        }
+        if missing := [problem for name, problem in needed.items() if not getattr(cls, name)]:
+            raise DeclarationError(*missing)
 
     @classmethod
     def has_key(cls) -> bool:

@@ -18,13 +18,14 @@ from reports.prebuilt.attributes import Check, member
 from reports.prebuilt.dated import Dates
 from reports.prebuilt.facts import grouped
 from reports.prebuilt.metrics import Metric, read_metric
+from reports.prebuilt.problems import read_all
 from reports.prebuilt.series import Series
 
 # Adding and subtracting these loses nothing.
 _EXACT = ("bigint", "interval", "numeric")
 
 
-class Edge(models.TextChoices):
+class At(models.TextChoices):
     """At which instant of a period: its first or its last one, of the part that is in the range."""
 
     START = "start"
@@ -34,11 +35,11 @@ class Edge(models.TextChoices):
 class ActiveAsOf(Series):
     """The metrics of the rows that were active at the end of each period, or at its start. One row per period.
 
-    A row is active from ``starts`` on and before ``ends``, two dates of it; without ``ends`` it still is, without
-    ``starts`` it never was. ``edge`` says when they are counted: ``END`` at the last instant of each period, or on its
-    last day, ``START`` at the first. In a period that the range has a part of, it is that part's. There is a row for
-    every period of the range, and with dimensions for every combination of theirs that is counted in one; where nothing
-    is active, counts and sums are 0.
+    A row is active from its ``start_field`` on and before its ``end_field``, which are two dates; with no end it still
+    is, with no start it never was. ``at`` says when they are counted: ``END`` at the last instant of each period, or on
+    its last day, ``START`` at the first. In a period that the range has a part of, it is that part's. There is a row
+    for every period of the range, and with dimensions for every combination of theirs that is counted in one; where
+    nothing is active, counts and sums are 0.
 
     Counts, sums and means are added where a row comes and subtracted where it goes. A maximum, and numbers that are
     rounded when they are added, are merged for each period of what comes and goes together. With distinct values or
@@ -46,33 +47,44 @@ class ActiveAsOf(Series):
     """
 
     template = "prebuilt/active_as_of.sql"
+    reserved = frozenset({"entered", "left", "period"})
 
-    dated_by = "starts"
-    starts: ClassVar[str] = ""
-    ends: ClassVar[str] = ""
-    edge: ClassVar[str] = Edge.END
+    dated_by = "start_field"
+    start_field: ClassVar[str] = ""
+    end_field: ClassVar[str] = ""
+    at: ClassVar[str] = At.END
 
     vocabulary: ClassVar[Mapping[str, Check]] = {
         **Series.vocabulary,
         "date_field": attributes.nothing,
-        "starts": attributes.text,
-        "ends": attributes.text,
-        "edge": member(Edge),
+        "start_field": attributes.text,
+        "end_field": attributes.text,
+        "at": member(At),
     }
 
     @classmethod
     def readings(cls) -> Sequence[Callable[[], Any]]:
         """Return what reads an attribute and may fail."""
-        return [*super().readings(), *(partial(cls.holds_dates, name) for name in ("starts", "ends"))]
+        closed = partial(cls.check_closed, "a filled series")
+        return [*super().readings(), cls._check_dates, cls._check_hours, closed]
 
     @classmethod
     def read_columns(cls) -> Iterable[Column]:
         """Yield the period, the dimensions and the metrics."""
-        if cls.holds_dates("starts") != cls.holds_dates("ends"):
-            raise DeclarationError(f"of starts {cls.starts!r} and ends {cls.ends!r} only one has a time.")
+        if not cls.metrics:
+            raise DeclarationError("metrics must be set.")
         yield from cls.key_columns()
         yield from cls.metric_columns()
-        cls.check_closed("a filled series")
+
+    @classmethod
+    def _check_dates(cls) -> None:
+        of_dates = read_all([partial(cls.holds_dates, name) for name in ("start_field", "end_field")])
+        if len({*of_dates}) > 1:
+            fields = f"start_field {cls.start_field!r} and end_field {cls.end_field!r}"
+            raise DeclarationError(f"of {fields} only one has a time.")
+
+    @classmethod
+    def _check_hours(cls) -> None:
         if cls.has_hours() and (anew := [metric.name for metric in cls.read_metrics() if metric.merge is None]):
             raise DeclarationError(f"{listed(anew)}: distinct values, percentiles and lists cannot be told by hours.")
 
@@ -86,15 +98,15 @@ class ActiveAsOf(Series):
     def get_shape(self, given: Mapping[str, Any]) -> Mapping[str, object]:
         dates, dimensions, metrics = self.dates(given), self.asked_dimensions(given), self.asked_metrics(given)
         self.check_spine(dates, self.most_periods)
-        edge, shape = Edge(self.asked(given, "edge")), self._shape(metrics.needed)
-        entered, left = self._moves(dates, edge)
+        at, shape = At(self.asked(given, "at")), self._shape(metrics.needed)
+        entered, left = self._moves(dates, at)
         is_repeated = shape == "repeated"
-        keys = {"period": _periods(entered, left, dates, edge)} if is_repeated else {"entered": entered, "left": left}
+        keys = {"period": _periods(entered, left, dates, at)} if is_repeated else {"entered": entered, "left": left}
         by = {**keys, **{each.name: each.expression for each in dimensions}}
         return {
+            "at": at,
             "dates": dates,
             "dimensions": dimensions,
-            "edge": edge,
             "facts": grouped(self._active(dates), by, metrics.needed),
             "has_hours": self.has_hours(),
             "last_day": _last_day(dates),
@@ -110,24 +122,24 @@ class ActiveAsOf(Series):
 
     def _active(self, dates: Dates) -> models.QuerySet[Any]:
         """Return the rows that may have been active in the range."""
-        starts, ends, bounds = self.starts, self.ends, dates.range
-        rows = self.rows_of_source().filter(**{f"{starts}__lt": bounds.end})
-        return rows.filter(Q(**{f"{ends}__isnull": True}) | Q(**{f"{ends}__gt": bounds.start}))
+        end, bounds = self.end_field, dates.range
+        rows = self.rows_of_source().filter(**{f"{self.start_field}__lt": bounds.end})
+        return rows.filter(Q(**{f"{end}__isnull": True}) | Q(**{f"{end}__gt": bounds.start}))
 
-    def _moves(self, dates: Dates, edge: Edge) -> tuple[Any, Any]:
+    def _moves(self, dates: Dates, at: At) -> tuple[Any, Any]:
         """Return the periods in which a row comes and goes, as expressions.
 
         At the end of a period, what moves in it has moved; at the start, what moved before it. A row that comes before
         the start of the range comes in NULL, one that goes after its end goes in NULL.
         """
         bounds = dates.range
-        if edge is Edge.END:
-            entered = dates.period_of(Greatest(F(self.starts), Value(bounds.start)))
-            return entered, Case(When(**{f"{self.ends}__lt": bounds.end}, then=dates.period_of(F(self.ends))))
-        before = {path: dates.period_of(_before(F(path), dates)) for path in (self.starts, self.ends)}
+        if at is At.END:
+            entered = dates.period_of(Greatest(F(self.start_field), Value(bounds.start)))
+            return entered, Case(When(**{f"{self.end_field}__lt": bounds.end}, then=dates.period_of(F(self.end_field))))
+        before = {path: dates.period_of(_before(F(path), dates)) for path in (self.start_field, self.end_field)}
         return (
-            Case(When(**{f"{self.starts}__gt": bounds.start}, then=before[self.starts])),
-            Case(When(**{f"{self.ends}__lt": bounds.end}, then=before[self.ends])),
+            Case(When(**{f"{self.start_field}__gt": bounds.start}, then=before[self.start_field])),
+            Case(When(**{f"{self.end_field}__lt": bounds.end}, then=before[self.end_field])),
         )
 
 
@@ -146,12 +158,12 @@ def _before(moment: Any, dates: Dates) -> Any:
     return Func(moment, template="(%(expressions)s - interval '1 microsecond')", output_field=DateTimeField())
 
 
-def _periods(entered: Any, left: Any, dates: Dates, edge: Edge) -> Any:
+def _periods(entered: Any, left: Any, dates: Dates, at: At) -> Any:
     """Return every period in which a row counts, from those in which it comes and goes: one row becomes several."""
     assert dates.range.first_day is not None
     first, last = (Value(day) for day in (dates.calendar.floor(dates.range.first_day), _last_day(dates)))
     step = f"interval '{dates.calendar.step}'"
-    if edge is Edge.END:
+    if at is At.END:
         left = Func(left, template=f"(%(expressions)s - {step})", output_field=DateField())
     else:
         entered = Func(entered, template=f"(%(expressions)s + {step})", output_field=DateField())

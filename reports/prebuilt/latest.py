@@ -112,9 +112,10 @@ class LatestPerGroup(Dated):
     def get_shape(self, given: Mapping[str, Any]) -> Mapping[str, object]:
         group, dimensions, fields = self.read_group(), self.asked_dimensions(given), self.asked_fields(given)
         rows = self.dates(given).within(self.rows_of_source())
-        order = {"of_date": F(self.date_field)}
+        order = {"of_date_": F(self.date_field)}  # as no field ends, which may be a key called date
         order |= {f"of_{field.attname}": F(field.attname) for field in rows.model._meta.pk_fields}
         key = self.group_field().target_field.attname
+        outer = self.rows_of(self.get_outer(), self.declared_outer(), "get_outer()")
         return {
             "dimensions": dimensions,
             "facts": rows.order_by().values(**_keys((group, *fields)), **order),
@@ -125,9 +126,7 @@ class LatestPerGroup(Dated):
             "is_lateral": self.is_lateral(given),
             "limit": self.asked(given, "limit"),
             "order": list(order),
-            "outer": as_queryset(self.get_outer())
-            .order_by()
-            .values(**{f"{BY}{group.name}": F(key)}, **_keys(dimensions)),
+            "outer": outer.order_by().values(**{f"{BY}{group.name}": F(key)}, **_keys(dimensions)),
         }
 
     # Inside.
@@ -178,7 +177,7 @@ class LatestPerGroup(Dated):
     @classmethod
     def read_fields(cls) -> tuple[Dimension, ...]:
         """Return the source's fields to show, in their order."""
-        return cls.kept("fields", lambda: read_dimensions(cls.declared_source(), cls.fields))
+        return cls.kept("fields", lambda: read_dimensions(cls.declared_source(), cls.fields, what="field"))
 
     def asked_fields(self, given: Mapping[str, Any]) -> Dimensions:
         """Return the fields of a run.

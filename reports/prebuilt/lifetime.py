@@ -32,7 +32,7 @@ class LifetimeValue(Cohorts):
         yield from super().read_columns()
         monetary = cls.read_monetary()
         yield Column("value", monetary.type)
-        yield Column("total", monetary.type)
+        yield Column("running", monetary.type)
         yield Column("per_actor", quotient(monetary), null=True)
 
     @classmethod

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from django.db.models import Count
@@ -54,6 +55,11 @@ class Measured(Ranged):
     value: ClassVar[Any] = ""
 
     vocabulary: ClassVar[Mapping[str, Check]] = {**Ranged.vocabulary, "value": attributes.expression}
+
+    @classmethod
+    def readings(cls) -> Sequence[Callable[[], Any]]:
+        """Return what reads an attribute and may fail."""
+        return [*super().readings(), cls.check_range, partial(check_counted, cls)]
 
     @classmethod
     def read_value(cls, types: Collection[str], advice: str = "") -> Dimension:

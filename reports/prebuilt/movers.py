@@ -12,12 +12,15 @@ from reports.errors import DeclarationError, listed
 from reports.header import Column
 from reports.prebuilt import attributes
 from reports.prebuilt.attributes import Check, member, whole
-from reports.prebuilt.dated import TOO_FAR, Dates
+from reports.prebuilt.dated import Dates
 from reports.prebuilt.facts import grouped
 from reports.prebuilt.measured import NUMBERS
+from reports.prebuilt.moments import TOO_FAR
+from reports.prebuilt.range_before import range_before
 from reports.prebuilt.ranges import Range, between, make_range
 from reports.prebuilt.ranked import Ranked
 from reports.prebuilt.selection import Metrics
+from reports.prebuilt.shifts import Against
 from reports.prebuilt.spans import over_span
 
 
@@ -34,9 +37,10 @@ class BiggestMovers(Ranked):
 
     The range from ``start`` to ``end``, or of ``last`` periods, is compared with that from ``before_start`` to
     ``before_end``; by default the one before it, which has as many periods where the range is of whole ones, else as
-    many days, and within a day is as long. ``relative`` ranks by the change as a part of the value before, whose sign
-    does not matter; from nothing there is none, and such groups are ranked last, by their change. Nothing is 0 for
-    counts and sums; a mean or a ratio that is NULL in one of the ranges has no change.
+    many days, and within a day is as long. ``delta`` is the difference, ``change`` that as a part of the value before,
+    whose sign does not matter. ``relative`` ranks by the latter; from 0 there is none, and such groups are ranked last,
+    by the difference. Nothing is 0 for counts and sums; a mean or a ratio that is NULL in one of the ranges has no
+    change.
     """
 
     template = "prebuilt/biggest_movers.sql"
@@ -58,7 +62,7 @@ class BiggestMovers(Ranked):
 
     @classmethod
     def read_columns(cls) -> Iterable[Column]:
-        """Yield the rank, the dimensions, each metric and what it was before, and the change of the one ranked by."""
+        """Yield the rank, the dimensions, each metric and what it was before, and how the one ranked by changed."""
         cls.is_of_dates()
         cls.check_closed("a comparison")
         if others := [output.name for output in cls.read_outputs() if output.type not in NUMBERS]:
@@ -73,8 +77,8 @@ class BiggestMovers(Ranked):
                 continue
             column = replace(column, null=can_be_left_out or zeros.get(column.name) is None)
             yield from (column, replace(column, name=f"{column.name}_before"))
-        yield Column("change", cls.ranks_type())
-        yield Column("change_ratio", cls.quotient_type(), null=True)
+        yield Column("delta", cls.ranks_type())
+        yield Column("change", cls.quotient_type(), null=True)
 
     def get_shape(self, given: Mapping[str, Any]) -> Mapping[str, object]:
         dates, by, metrics = self.dates(given), self.ranked_by(given), self.asked_metrics(given)
@@ -107,28 +111,15 @@ class BiggestMovers(Ranked):
         Raises:
             ParamsError: Its bounds do not fit, or there are no such days.
         """
-        start, end = (self.asked(given, name) for name in ("before_start", "before_end"))
-        start, end = (each() if callable(each) else each for each in (start, end))
+        start, end = self.moment(given, "before_start"), self.moment(given, "before_end")
         if start is None and end is not None:
             raise self.refused("before_start", "It must be given where before_end is.")
         try:
             if start is None:
-                return _range_before(dates)
+                return range_before(dates, Against.PREVIOUS)
             found = make_range(start, end or dates.range.start, dates.zone, of_dates=dates.of_dates)
         except (OverflowError, ValueError):
             raise self.refused("before_start" if start else "start", TOO_FAR) from None
         if found.start and found.end and found.end < found.start:
             raise self.refused("before_end", "It must not be before the before_start.")
         return found
-
-
-def _range_before(dates: Dates) -> Range:
-    bounds: Any = dates.range
-    first, end, calendar = bounds.first_day, bounds.end_day, dates.calendar
-    if dates.is_whole and not calendar.is_hour:
-        before = calendar.step_from(first, -calendar.count(first, end))
-    elif make_range(first, end, dates.zone, of_dates=dates.of_dates) == bounds:
-        before = first - (end - first)
-    else:
-        before = bounds.start - (bounds.end - bounds.start)
-    return make_range(before, bounds.start, dates.zone, of_dates=dates.of_dates)

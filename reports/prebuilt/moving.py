@@ -13,7 +13,8 @@ from django.db.models import Q
 from reports.errors import DeclarationError, listed
 from reports.header import Column
 from reports.prebuilt.attributes import Check, flag, whole
-from reports.prebuilt.dated import TOO_FAR, Dates
+from reports.prebuilt.dated import Dates
+from reports.prebuilt.moments import TOO_FAR
 from reports.prebuilt.ranges import Bound, make_range
 from reports.prebuilt.series import Series
 

@@ -6,17 +6,6 @@ from typing import Any
 
 from django.db import models
 
-from reports.prebuilt.facts import as_queryset
-
-
-def once(queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
-    """Return a queryset in which each row comes once: conditions over relations to many stand in a sub-select."""
-    rows = as_queryset(queryset)
-    if not many_joins(rows.query):
-        return rows
-    every: models.QuerySet[Any] = rows.model._base_manager.using(rows._db)  # type: ignore[attr-defined]
-    return every.filter(pk__in=rows.order_by().values("pk"))
-
 
 def is_cut(queryset: models.QuerySet[Any]) -> bool:
     """Return whether a queryset's rows are those of a slice, of which two reads need not give the same."""
@@ -29,9 +18,10 @@ def is_filtered(queryset: models.QuerySet[Any]) -> bool:
 
 
 def many_joins(query: Any) -> list[Any]:
-    """Return the joins that lead to many rows."""
+    """Return the joins, and the tables of ``extra()``, that lead to many rows."""
     fields = [(item, getattr(item, "join_field", None)) for item in _joined(query)]
-    return [item for item, field in fields if field is not None and (field.one_to_many or field.many_to_many)]
+    many = [item for item, field in fields if field is not None and (field.one_to_many or field.many_to_many)]
+    return [*many, *query.extra_tables]
 
 
 def _joined(query: Any) -> list[Any]:

@@ -58,7 +58,7 @@ class Pareto(Ranked):
         Raises:
             DeclarationError: Names those that do.
         """
-        if not cls.ranks():
+        if cls.metrics and not cls.ranks():
             raise DeclarationError("no metric is a count or a sum of numbers, which groups could add up to.")
         super().check_by()
 

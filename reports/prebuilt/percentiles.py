@@ -13,7 +13,7 @@ from reports.prebuilt.attributes import Check, finite, is_list, member
 from reports.prebuilt.dimensions import Dimension
 from reports.prebuilt.edges import exact
 from reports.prebuilt.facts import grouped
-from reports.prebuilt.measured import NUMBERS, Measured, check_counted, count_of, is_key
+from reports.prebuilt.measured import NUMBERS, Measured, count_of, is_key
 from reports.prebuilt.metrics import Metric, Part
 
 # What has a place in an order, and what can be interpolated.
@@ -22,7 +22,7 @@ BETWEEN = (*NUMBERS, "interval")
 _MOST = 100
 
 
-class Method(models.TextChoices):
+class PercentileMethod(models.TextChoices):
     """What is at a place between two values: ``CONT`` what is interpolated there, ``DISC`` the smaller of the two."""
 
     CONT = "cont"
@@ -63,14 +63,14 @@ class OfSorted(Measured):
     dates and texts too. NULL has no place; NaN comes after all numbers, as in PostgreSQL.
     """
 
-    method: ClassVar[str] = Method.CONT
+    method: ClassVar[str] = PercentileMethod.CONT
 
-    vocabulary: ClassVar[Mapping[str, Check]] = {**Measured.vocabulary, "method": member(Method)}
+    vocabulary: ClassVar[Mapping[str, Check]] = {**Measured.vocabulary, "method": member(PercentileMethod)}
 
     @classmethod
     def can_interpolate(cls) -> bool:
         """Return whether a run may interpolate, by the class's method or by that of a request."""
-        return cls.method == Method.CONT or "method" in cls.get_form_class().base_fields
+        return cls.method == PercentileMethod.CONT or "method" in cls.get_form_class().base_fields
 
     @classmethod
     def read_sorted(cls, types: Sequence[str]) -> tuple[Dimension, str]:
@@ -84,8 +84,6 @@ class OfSorted(Measured):
     @classmethod
     def grouped_columns(cls) -> Iterable[Column]:
         """Yield the dimensions and the count of values."""
-        check_counted(cls)
-        cls.check_range()
         has_key = is_key(cls)
         yield from (dimension.column(pk=has_key) for dimension in cls.read_dimensions())
         yield Column("rows", "bigint")

@@ -62,6 +62,7 @@ class Pivot(Grouped):
         "other": flag,
         "total": flag,
     }
+    reserved: ClassVar[frozenset[str]] = frozenset({"place"})
 
     @classmethod
     def read_columns(cls) -> Iterable[Column]:
@@ -144,8 +145,6 @@ class Pivot(Grouped):
             raise DeclarationError(f"{listed(asked)} cannot be asked for by a request: the columns depend on it.")
         if cls.columns is None:
             raise DeclarationError("columns is not set; name the dimension whose values are columns.")
-        if "place" in {dimension.name for dimension in cls.read_dimensions()}:
-            raise DeclarationError("a dimension of a pivot may not be called 'place'; give it another name.")
         check_picks(cls.read_metrics(), total=cls.total)
 
     @classmethod

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from django.db import models
@@ -32,21 +33,18 @@ class OfFields(Ranged):
     vocabulary: ClassVar[Mapping[str, Check]] = {**Ranged.vocabulary, "fields": attributes.dimensions}
 
     @classmethod
+    def readings(cls) -> Sequence[Callable[[], Any]]:
+        """Return what reads an attribute and may fail."""
+        return [*super().readings(), cls.read_fields, cls.check_range]
+
+    @classmethod
     def read_fields(cls) -> tuple[Dimension, ...]:
         """Return the fields as what can be grouped by.
 
         Raises:
-            DeclarationError: Names all that lead nowhere or to many. Without the class's name.
+            DeclarationError: Names all that lead nowhere or to many, or are no names. Without the class's name.
         """
-
-        def read() -> tuple[Dimension, ...]:
-            try:
-                return read_dimensions(cls.declared_source(), cls.given_fields())
-            except DeclarationError as error:
-                problems = [problem.replace("dimension", "field", 1) for problem in error.problems]
-                raise DeclarationError(*problems) from None
-
-        return cls.kept("fields", read)
+        return cls.kept("fields", lambda: read_dimensions(cls.declared_source(), cls.given_fields(), what="field"))
 
     @classmethod
     def given_fields(cls) -> Sequence[str] | Mapping[str, Any]:
@@ -72,7 +70,6 @@ class MissingValues(OfFields):
     @classmethod
     def read_columns(cls) -> Iterable[Column]:
         """Yield the field, the dimensions, and how many rows there are and have none."""
-        cls.check_range()
         if not cls.read_fields():
             raise DeclarationError("no field of the source may be NULL; name fields.")
         has_key = is_key(cls)
@@ -129,10 +126,13 @@ class Duplicates(OfFields):
     }
 
     @classmethod
+    def readings(cls) -> Sequence[Callable[[], Any]]:
+        """Return what reads an attribute and may fail."""
+        return [*super().readings(), cls.read_key, partial(check_counted, cls)]
+
+    @classmethod
     def read_columns(cls) -> Iterable[Column]:
         """Yield the fields, the count of their rows, the keys of the first and the last, and the metrics."""
-        check_counted(cls)
-        cls.check_range()
         if not cls.read_fields():
             raise DeclarationError("fields is not set; name what should occur once.")
         can_be_null = not cls.nulls_distinct or "nulls_distinct" in cls.get_form_class().base_fields

@@ -73,16 +73,16 @@ def between(field: str, bounds: Range, zone: tzinfo) -> Q:
     given = {"gte": bounds.start, "lt": bounds.end}
     days: list[Any] = []
     local = LocalDate(F(field), zone_words(zone))
-    if _is_torn(bounds.start, bounds.first_day, zone):
+    if is_torn(bounds.start, bounds.first_day, zone):
         days.append(GreaterThanOrEqual(local, bounds.first_day))
-    if _is_torn(bounds.end, bounds.end_day, zone):
+    if is_torn(bounds.end, bounds.end_day, zone):
         given["lt"] = _midnight(bounds.end_day, zone, last=True)
         days.append(LessThan(local, bounds.end_day))
     known: dict[str, Any] = {f"{field}__{name}": value for name, value in given.items() if value is not None}
     return Q(*days, **(known or {f"{field}__isnull": False}))
 
 
-def _is_torn(bound: Bound, day: date | None, zone: tzinfo) -> bool:
+def is_torn(bound: Bound, day: date | None, zone: tzinfo) -> bool:
     """Return whether a bound is a day's first midnight, after which clocks went back into the day before.
 
     So they did in Newfoundland at one minute past midnight, until 2010: no instant is between the two days.

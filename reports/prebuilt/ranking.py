@@ -94,7 +94,7 @@ class TopPerGroup(FirstRanked):
     @classmethod
     def read_partition(cls) -> tuple[Dimension, ...]:
         """Return the dimensions of the partition in their order."""
-        return cls.kept("partition", lambda: read_dimensions(cls.declared_source(), cls.partition))
+        return cls.kept("partition", lambda: read_dimensions(cls.declared_source(), cls.partition, what="partition"))
 
     def asked_partition(self, given: Mapping[str, Any]) -> Dimensions:
         """Return the partition of a run.

@@ -42,10 +42,11 @@ def rising(value: Any) -> str | None:
 class RFM(Acting):
     """How recently, how often and for how much each actor bought, with a score for each. One row per actor.
 
-    ``recency`` is in days up to ``as_of``: the end of the range by default, and today where that is open. What lies
-    after it does not count. ``monetary`` is an aggregate, and so is ``frequency``, by default the number of rows.
-    Scores go from 1 to ``scores``, the best. ``thresholds`` gives a measure limits of its own: a recency below the
-    lowest has the best score, another measure from its highest on.
+    ``as_of`` is the instant from which one looks back: a date stands for its beginning, so that rows of that day, or
+    later ones, do not count. By default it is the end of the range, and this moment where that is open. ``recency`` is
+    in days up to it. ``monetary`` is an aggregate, and so is ``frequency``, by default the number of rows. Scores go
+    from 1 to ``scores``, the best; ``cell`` is the three as one code. ``limits`` gives a measure limits of its own: a
+    recency below the lowest has the best score, another measure from its highest on.
     """
 
     template = "prebuilt/rfm.sql"
@@ -53,7 +54,7 @@ class RFM(Acting):
     monetary: ClassVar[Any] = None
     frequency: ClassVar[Any] = None
     scores: ClassVar[int] = 5
-    thresholds: ClassVar[Mapping[str, Sequence[Any]]] = {}
+    limits: ClassVar[Mapping[str, Sequence[Any]]] = {}
     as_of: ClassVar[Any] = None
 
     vocabulary: ClassVar[Mapping[str, Check]] = {
@@ -62,21 +63,21 @@ class RFM(Acting):
         "monetary": optional(aggregate),
         "frequency": optional(aggregate),
         "scores": whole(2, 9),
-        "thresholds": rising,
+        "limits": rising,
         "as_of": attributes.moment,
     }
 
     @classmethod
     def read_columns(cls) -> Iterable[Column]:
-        """Yield the actor, the date of the last row, the measures, their scores and those in one code."""
+        """Yield the actor, the date of the last row, the measures, their scores and the cell of those."""
         yield cls.read_actor().column(pk=True)
         frequency, monetary = cls.read_measures()
-        yield Column("last", "date" if cls.is_of_dates() else "timestamptz")
+        yield Column("latest", "date" if cls.is_of_dates() else "timestamptz")
         yield Column("recency", "integer", unit="days")
         yield Column("frequency", frequency.type, null=frequency.empty is None)
         yield Column("monetary", monetary.type, null=monetary.empty is None)
         yield from (Column(f"{name}_score", "integer") for name in _MEASURES)
-        yield Column("segment", "text")
+        yield Column("cell", "text")
 
     @classmethod
     def readings(cls) -> Sequence[Callable[[], Any]]:
@@ -115,12 +116,12 @@ class RFM(Acting):
     @classmethod
     def _check_limits(cls) -> None:
         if wrong := cls._wrong_limits(cls.scores):
-            raise DeclarationError(f"thresholds: {wrong}")
+            raise DeclarationError(f"limits: {wrong}")
 
     @classmethod
     def _wrong_limits(cls, scores: int) -> str:
-        """Return which thresholds are not those of so many scores."""
-        wrong = sorted(name for name, limits in cls.thresholds.items() if len(limits) != scores - 1)
+        """Return which limits are not those of so many scores."""
+        wrong = sorted(name for name, limits in cls.limits.items() if len(limits) != scores - 1)
         return f"{scores} scores need {scores - 1} limits, and not so many has {listed(wrong)}." if wrong else ""
 
     def get_shape(self, given: Mapping[str, Any]) -> Mapping[str, object]:
@@ -137,17 +138,14 @@ class RFM(Acting):
             "dates": dates,
             "facts": rows.annotate(**{f"{BY}{name}": expression for name, expression in measures.items()}),
             "frequency": frequency,
-            "limits": {name: [Decimal(str(each)) for each in limits] for name, limits in self.thresholds.items()},
+            "limits": {name: [Decimal(str(each)) for each in limits] for name, limits in self.limits.items()},
             "monetary": monetary,
             "scores": scores,
         }
 
     def _as_of(self, given: Mapping[str, Any], dates: Dates) -> tuple[date, Dates]:
         """Return the day that recency is counted up to, and the dates of the rows before it."""
-        as_of = self.asked(given, "as_of")
-        as_of = as_of() if callable(as_of) else as_of
-        if as_of is None:
-            as_of = dates.range.end or datetime.now(UTC)
+        as_of = self.moment(given, "as_of") or dates.range.end or datetime.now(UTC)
         bound = make_range(None, as_of, dates.zone, of_dates=dates.of_dates)
         end = min(each for each in (bound.end, dates.range.end) if each is not None)
         day = as_of.astimezone(dates.zone).date() if isinstance(as_of, datetime) else as_of

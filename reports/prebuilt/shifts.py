@@ -75,7 +75,8 @@ class Shift:
             return bound - timedelta(hours=self.hours)
         local = bound.astimezone(zone)
         day, is_there = self._day(local.date(), is_end=is_end)
-        if local.time() == datetime.min.time() or (is_end and not is_there):
+        # A day may begin at one o'clock: what matters is that it begins.
+        if make_range(local.date(), None, zone).start == bound or (is_end and not is_there):
             return day
         # As PostgreSQL does: the second of an hour that comes twice, and after one that is left out.
         return max(

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 from django.db.models import F
 from django.db.models.constants import LOOKUP_SEP
 
-from reports.errors import DeclarationError, listed
 from reports.header import Column
 from reports.prebuilt import attributes
 from reports.prebuilt.attributes import Check
@@ -18,9 +17,6 @@ from reports.prebuilt.dated import Dated, Dates
 from reports.prebuilt.dimensions import Dimension, read_path
 from reports.prebuilt.facts import grouped
 from reports.prebuilt.ranges import Range, make_range
-
-# What the template knows of a change, besides dimensions.
-_KEYS = ("at", "key", "status", "subject")
 
 
 def times_by_status(value: Any) -> str | None:
@@ -47,6 +43,7 @@ class TimeInStatus(Dated):
     """
 
     template = "prebuilt/time_in_status.sql"
+    reserved = frozenset({"at", "key", "status", "subject"})
 
     subject: ClassVar[str] = ""
     status: ClassVar[str] = ""
@@ -77,8 +74,6 @@ class TimeInStatus(Dated):
         """Yield the status, the dimensions, and the columns about time and the SLA."""
         cls.is_of_dates()
         status, dimensions = cls.read_field("status"), cls.read_dimensions()
-        if taken := {each.name for each in dimensions} & {*_KEYS}:
-            raise DeclarationError(f"no dimension may be called {listed(taken)}; give it another name, as in a dict.")
         has_key = not any(each.null for each in (status, *dimensions))
         is_key = has_key and "dimensions" not in cls.get_form_class().base_fields
         yield from (each.column(pk=is_key) for each in (status, *dimensions))

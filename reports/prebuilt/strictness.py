@@ -6,10 +6,10 @@ Where a relation has no row, a LEFT JOIN gives one of NULLs. ``Count("tickets")`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Aggregate, Case, ExpressionWrapper, F, Q, Transform, Value
+from django.db.models import Case, ExpressionWrapper, F, Q, Transform, Value
 from django.db.models.constants import LOOKUP_SEP
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Cast
@@ -27,15 +27,6 @@ _IGNORE_NULL = frozenset(
 )  # fmt: skip
 # Functions that are NULL when an argument is.
 _STRICT = (Cast, CombinedExpression, ExpressionWrapper, Transform, TruncBase)
-
-
-def aggregates_in(expression: Any) -> Iterator[Any]:
-    """Yield the aggregates of an expression that is not resolved yet."""
-    if isinstance(expression, Aggregate):
-        yield expression
-    elif hasattr(expression, "get_source_expressions"):
-        for part in expression.get_source_expressions():
-            yield from aggregates_in(part)
 
 
 def needed_by(aggregate: Any) -> frozenset[str]:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
-from django.db.models import BooleanField, Case, ExpressionWrapper, When
+from django.db.models import Case, When
 from django.utils.functional import classproperty
 
 from reports.errors import DeclarationError, listed, near
 from reports.header import Column
 from reports.prebuilt import attributes
 from reports.prebuilt.attributes import Check, member, optional
-from reports.prebuilt.dated import TOO_FAR, Dates
+from reports.prebuilt.dated import Dates
 from reports.prebuilt.facts import grouped
+from reports.prebuilt.moments import TOO_FAR
 from reports.prebuilt.range_before import range_before
 from reports.prebuilt.ranges import Range, between
 from reports.prebuilt.selection import Metrics, Output
 from reports.prebuilt.series import Series
 from reports.prebuilt.shifts import Against
-from reports.prebuilt.spans import over_span
+from reports.prebuilt.spans import in_spans, over_span
 
 _NUMBERS = ("bigint", "numeric", "double precision", "real")
 
@@ -73,16 +75,14 @@ class Tiles(Series):
         return self.targets
 
     @classmethod
+    def readings(cls) -> Sequence[Callable[[], Any]]:
+        """Return what reads an attribute and may fail."""
+        names = [partial(cls._check_names, attribute, getattr(cls, attribute)) for attribute in ("targets", "labels")]
+        return [*super().readings(), partial(cls.check_closed, "a tile"), cls.has_hours, cls._check_metrics, *names]
+
+    @classmethod
     def read_columns(cls) -> Iterable[Column]:
         """Yield the metric's name, place and label, and its figures."""
-        cls.check_closed("a tile")
-        cls.has_hours()
-        if not cls.metrics:
-            raise DeclarationError("metrics must be set: there is a tile for each.")
-        if wrong := [f"{output.name} ({output.type})" for output in cls.read_outputs() if output.type not in _NUMBERS]:
-            raise DeclarationError(f"the tiles are numbers, and these metrics are none: {listed(wrong)}.")
-        for attribute in ("targets", "labels"):
-            cls._check_names(attribute, getattr(cls, attribute))
         yield Column("name", "text", pk=True)
         yield Column("position", "integer")
         yield Column("label", "text")
@@ -116,13 +116,17 @@ class Tiles(Series):
         }
 
     def _merged(self, dates: Dates, before: Range | None, tiles: Metrics) -> Mapping[str, object]:
-        """Return the facts by period and by the ranges that they are in, which may be both: two years, and one back."""
-        now = ExpressionWrapper(between(dates.field, dates.range, dates.zone), output_field=BooleanField())
-        keys = {"period": dates.period, "now": now}
+        """Return the facts by period, and what is not in the range without one.
+
+        That is the range before, unless a row may be in both: of two years, and of those one year back.
+        """
+        keys, overlaps, bounds = {"period": dates.period}, False, dates.range
         if before is not None:
-            # Written otherwise: Django leaves one of two equal expressions, as of two empty ranges, out of GROUP BY.
-            keys["before"] = Case(When(between(dates.field, before, dates.zone), then=True), default=False)
-        return {"facts": grouped(self._in_either(dates, before), keys, tiles.needed), "now": tiles, "earlier": tiles}
+            keys["period"] = Case(When(between(dates.field, bounds, dates.zone), then=dates.period))
+            if overlaps := before.end > bounds.start:  # type: ignore[operator]
+                keys["before"] = Case(When(between(dates.field, before, dates.zone), then=True), default=False)
+        facts = grouped(self._in_either(dates, before), keys, tiles.needed)
+        return {"facts": facts, "now": tiles, "earlier": tiles, "overlaps": overlaps}
 
     def _counted_apart(self, dates: Dates, before: Range | None, tiles: Metrics) -> Mapping[str, object]:
         """Return the facts of both ranges as one row, and those by period."""
@@ -146,10 +150,15 @@ class Tiles(Series):
             raise self.refused("start", TOO_FAR) from None
 
     def _in_either(self, dates: Dates, before: Range | None) -> Any:
-        condition = between(dates.field, dates.range, dates.zone)
-        return self.rows_of_source().filter(
-            condition if before is None else condition | between(dates.field, before, dates.zone)
-        )
+        spans = [dates.range] if before is None else [before, dates.range]
+        return self.rows_of_source().filter(in_spans(dates.field, spans, dates.zone))
+
+    @classmethod
+    def _check_metrics(cls) -> None:
+        if not cls.metrics:
+            raise DeclarationError("metrics must be set.")
+        if wrong := [f"{output.name} ({output.type})" for output in cls.read_outputs() if output.type not in _NUMBERS]:
+            raise DeclarationError(f"the tiles are numbers, and these metrics are none: {listed(wrong)}.")
 
     @classmethod
     def _check_names(cls, attribute: str, names: Iterable[str]) -> None:

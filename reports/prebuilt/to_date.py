@@ -13,8 +13,9 @@ from reports.errors import DeclarationError, listed
 from reports.header import Column
 from reports.prebuilt.attributes import Check, member, one_or_more
 from reports.prebuilt.changes import compared_columns
-from reports.prebuilt.dated import TOO_FAR, Dated, Dates
+from reports.prebuilt.dated import Dated, Dates
 from reports.prebuilt.facts import grouped
+from reports.prebuilt.moments import TOO_FAR
 from reports.prebuilt.periods import Period
 from reports.prebuilt.ranges import Range, between, local_day, make_range
 from reports.prebuilt.selection import Metrics, Output

@@ -17,11 +17,10 @@ from reports.prebuilt import attributes
 from reports.prebuilt.attributes import Check
 from reports.prebuilt.branches import Facts, read_facts
 from reports.prebuilt.declared import Prebuilt
-from reports.prebuilt.dimensions import Dimension, named, read_dimension, read_dimensions, read_path
+from reports.prebuilt.dimensions import Dimension, read_dimension, read_dimensions, read_path
 from reports.prebuilt.facts import grouped
 from reports.prebuilt.metrics import Metric, Ratio, read_metric
 from reports.prebuilt.names import check_given
-from reports.prebuilt.once import once
 from reports.prebuilt.problems import read_all
 from reports.prebuilt.selection import Dimensions, Metrics
 
@@ -95,13 +94,8 @@ class TreeRollup(Prebuilt):
         """Return the class's fields of a node."""
 
         def read() -> tuple[Dimension, ...]:
-            try:
-                check_given("field", named(cls.fields))
-                found = read_dimensions(cls.declared_source(), cls.fields)
-            except DeclarationError as error:
-                raise DeclarationError(*[each.replace("dimension", "field", 1) for each in error.problems]) from None
-            if taken := {each.name for each in found} & {*_KEYS}:
-                raise DeclarationError(f"no field may be called {listed(taken)}; give it another name, as in a dict.")
+            found = read_dimensions(cls.declared_source(), cls.fields, what="field")
+            check_given("field", (each.name for each in found), _KEYS)
             return found
 
         return cls.kept("fields", read)
@@ -148,7 +142,7 @@ class TreeRollup(Prebuilt):
             )
 
     def get_shape(self, given: Mapping[str, Any]) -> Mapping[str, object]:
-        metrics, fields, rows = self.asked_metrics(given), self.read_fields(), once(self.rows_of_source())
+        metrics, fields, rows = self.asked_metrics(given), self.read_fields(), self.rows_of_source()
         keys = {"node": F("pk"), "parent": F(f"{self.parent}{LOOKUP_SEP}pk")}
         label = {"label": F(self.label)} if self.label else {}
         return {

@@ -26,11 +26,13 @@ counted AS (
     SELECT g.period{{ dimension.by(dimensions, "g") }}, coalesce(f.daily, 0) AS daily
         {%- for span, length in spans %},
         (coalesce(sum(f.{{ (span ~ "_begins") | identifier }}) OVER (by_day RANGE UNBOUNDED PRECEDING), 0)
-            - coalesce(sum(f.{{ (span ~ "_ends") | identifier }}) OVER (by_day RANGE BETWEEN UNBOUNDED PRECEDING AND {{ length }} * interval '1 day' PRECEDING), 0))::bigint AS {{ span | identifier }}
+            - coalesce(sum(f.{{ (span ~ "_ends") | identifier }}) OVER (
+                by_day RANGE BETWEEN UNBOUNDED PRECEDING AND {{ length }} * interval '1 day' PRECEDING
+            ), 0))::bigint AS {{ span | identifier }}
         {%- endfor %}
     FROM grid AS g
     LEFT JOIN facts AS f ON f.by_period = g.period{{ dimension.same(dimensions, "f", "g") }}
-    WINDOW by_day AS (PARTITION BY true{{ dimension.by(dimensions, "g") }} ORDER BY g.period)
+    WINDOW by_day AS ({% if dimensions | length %}PARTITION BY {{ dimension.list(dimensions, "g") }} {% endif %}ORDER BY g.period)
 )
 SELECT c.period AS day{{ dimension.columns(dimensions, "c") }}, c.daily, c.weekly, c.monthly, c.daily::numeric / nullif(c.monthly, 0) AS stickiness
 FROM counted AS c

@@ -4,7 +4,10 @@
 WITH tables AS (
     {%- for each in tables %}
     SELECT {{ each.name }}::text AS source,
-        {% if counting == "exact" %}f.of_rows{% elif each.table is given %}(SELECT nullif(c.reltuples, -1)::bigint FROM pg_catalog.pg_class AS c WHERE c.oid = to_regclass({{ each.table }})){% else %}NULL::bigint{% endif %} AS rows,
+        {% if counting == "exact" %}f.of_rows
+        {%- elif each.table is given -%}
+        (SELECT nullif(c.reltuples, -1)::bigint FROM pg_catalog.pg_class AS c WHERE c.oid = to_regclass({{ each.table }}))
+        {%- else %}NULL::bigint{% endif %} AS rows,
         f.latest_of_rows{% if each.is_of_dates %}::timestamp AT TIME ZONE {{ zone }}{% endif %} AS latest,
         {{ each.within }}::interval AS within
     FROM {{ each.facts }} AS f

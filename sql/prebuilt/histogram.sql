@@ -16,8 +16,14 @@ WITH
     -- By its text a binary number becomes the decimal that is read as it again; a cast keeps 15 digits.
     {%- set decimal = "double precision::text::numeric" %}
     {%- endif %}
-    SELECT {% if from_low is given %}{{ from_low }}::numeric{% elif to_high is given %}least(min(v.of_value)::{{ decimal | sqlsafe }}, {{ to_high }}::numeric){% else %}min(v.of_value)::{{ decimal | sqlsafe }}{% endif %} AS low,
-           {% if to_high is given %}{{ to_high }}::numeric{% elif from_low is given %}greatest(max(v.of_value)::{{ decimal | sqlsafe }}, {{ from_low }}::numeric){% else %}max(v.of_value)::{{ decimal | sqlsafe }}{% endif %} AS high
+    SELECT {% if from_low is given %}{{ from_low }}::numeric
+        {%- elif to_high is given %}least(min(v.of_value)::{{ decimal | sqlsafe }}, {{ to_high }}::numeric)
+        {%- else %}min(v.of_value)::{{ decimal | sqlsafe }}
+        {%- endif %} AS low,
+           {% if to_high is given %}{{ to_high }}::numeric
+        {%- elif from_low is given %}greatest(max(v.of_value)::{{ decimal | sqlsafe }}, {{ from_low }}::numeric)
+        {%- else %}max(v.of_value)::{{ decimal | sqlsafe }}
+        {%- endif %} AS high
     {%- if from_low is not given or to_high is not given %}
     FROM {{ values }} AS v
     {%- endif %}
@@ -27,7 +33,9 @@ bucket_steps AS (
     FROM bucket_ends
 ),
 bucket_edges AS (
-    SELECT array_agg(CASE i WHEN 0 THEN low WHEN steps THEN high ELSE {% if is_log %}least(greatest(trim_scale(round(edge, 15 - ceil(log(edge))::integer)), low), high){% else %}trim_scale(edge){% endif %} END ORDER BY i)::{{ kind | sqlsafe }}[] AS edges
+    SELECT array_agg(CASE i WHEN 0 THEN low WHEN steps THEN high ELSE {% if is_log -%}
+        least(greatest(trim_scale(round(edge, 15 - ceil(log(edge))::integer)), low), high)
+        {%- else %}trim_scale(edge){% endif %} END ORDER BY i)::{{ kind | sqlsafe }}[] AS edges
     FROM bucket_steps
     CROSS JOIN generate_series(0, steps) AS i
     {%- if is_log %}

@@ -7,7 +7,8 @@ WITH facts AS {{ materialized }} {{ facts }}
 SELECT {% for each in dimensions.every %}{{ dimension.column(each, dimensions, "f") }}, {% endfor -%}
     {{ metric.column(number_of_values, "f") }}
     {%- for name in names %},
-    {% if name in places %}f.cuts_of_value[{{ places[name] | sqlsafe }}]::{{ cut_type | sqlsafe }}{% else %}NULL::{{ cut_type | sqlsafe }}{% endif %} AS {{ name | identifier }}
+    {% if name in places %}f.cuts_of_value[{{ places[name] | sqlsafe }}]{% else %}NULL{% endif -%}
+    ::{{ cut_type | sqlsafe }} AS {{ name | identifier }}
     {%- endfor %}
     {%- for each in metrics %},
     {{ metric.column(each, "f") }}

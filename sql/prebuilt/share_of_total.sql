@@ -3,10 +3,11 @@
 {%- import "prebuilt/macros/metrics.sql" as metric with context %}
 {%- import "prebuilt/macros/dimensions.sql" as dimension with context %}
 {%- macro share(each, over, name) -%}
+{%- set type, value = shares[each.name], each.metrics[0] -%}
 {%- if each.is_asked -%}
-({{ metric.value(each.metrics[0], "f") }})::{{ shares[each.name] | sqlsafe }} / nullif({{ metric.value(each.metrics[0], "f", over) }}, 0)::{{ shares[each.name] | sqlsafe }}
+({{ metric.value(value, "f") }})::{{ type | sqlsafe }} / nullif({{ metric.value(value, "f", over) }}, 0)::{{ type | sqlsafe }}
 {%- else -%}
-NULL::{{ shares[each.name] | sqlsafe }}
+NULL::{{ type | sqlsafe }}
 {%- endif %} AS {{ name | identifier }}
 {%- endmacro %}
 WITH facts AS {{ materialized }} {{ facts }}
@@ -15,8 +16,8 @@ SELECT {% for each in dimensions.every %}{% if not loop.first %}, {% endif %}{{ 
     {{ metric.column(each, "f") }}
     {%- if each.name in shares %},
     {{ share(each, "OVER ()", each.name ~ "_share") }}
-    {%- if has_partition %},
-    {% set within %}OVER ({% if partition | length %}PARTITION BY {{ dimension.list(partition, "f") }}{% endif %}){% endset -%}
+    {%- if has_share_within %},
+    {% set within %}OVER ({% if share_within | length %}PARTITION BY {{ dimension.list(share_within, "f") }}{% endif %}){% endset -%}
     {{ share(each, within, each.name ~ "_share_within") }}
     {%- endif %}
     {%- endif %}

@@ -12,7 +12,11 @@
 WITH facts AS {{ materialized }} {% if is_merged %}{{ facts[0] }}{% else %}(
     {%- for level in levels %}
     SELECT {{ level.missing(bits) | sqlsafe }} AS missing
-        {%- for each in dimensions %}, {% if each.name in level.names %}{{ ["f", "by_" ~ each.name] | identifier }}{% else %}NULL::{{ each.type | sqlsafe }} AS {{ ("by_" ~ each.name) | identifier }}{% endif %}{% endfor %}
+        {%- for each in dimensions %},
+        {%- if each.name in level.names %} {{ ["f", "by_" ~ each.name] | identifier }}
+        {%- else %} NULL::{{ each.type | sqlsafe }} AS {{ ("by_" ~ each.name) | identifier }}
+        {%- endif %}
+        {%- endfor %}
         {%- for part in metrics.parts %}, f.{{ part | identifier }}{% endfor %}
     FROM {{ facts[loop.index0] }} AS f
     {%- if not loop.last %}
@@ -34,6 +38,9 @@ SELECT
 FROM facts AS r
 {%- if is_merged %}
 GROUP BY GROUPING SETS (
-    {%- for level in levels %}({% for name in level.names %}{% if not loop.first %}, {% endif %}{{ ["r", "by_" ~ name] | identifier }}{% endfor %}){% if not loop.last %}, {% endif %}{% endfor -%}
+    {%- for level in levels -%}
+    ({% for name in level.names %}{% if not loop.first %}, {% endif %}{{ ["r", "by_" ~ name] | identifier }}{% endfor %})
+    {%- if not loop.last %}, {% endif %}
+    {%- endfor -%}
 )
 {%- endif %}

@@ -29,7 +29,9 @@ known AS (
     FROM intervals AS i
 ),
 timed AS (
-    SELECT k.*, {% if until %}least(k.until, {{ until }}::{{ at }}){% else %}k.until{% endif %} - {% if since %}greatest(k.begins, {{ since }}::{{ at }}){% else %}k.begins{% endif %} AS time
+    SELECT k.*,
+        {% if until %}least(k.until, {{ until }}::{{ at }}){% else %}k.until{% endif %}
+            - {% if since %}greatest(k.begins, {{ since }}::{{ at }}){% else %}k.begins{% endif %} AS time
     FROM known AS k
     {%- if since or until %}
     WHERE true

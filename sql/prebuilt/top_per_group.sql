@@ -9,7 +9,10 @@ ranked AS (
     SELECT f.*,
         rank() OVER (PARTITION BY {{ dimension.list(partition, "f") }} ORDER BY {{ metric.expression(by, "f") }} {{ order }}) AS rank
         {%- if not has_ties %},
-        row_number() OVER (PARTITION BY {{ dimension.list(partition, "f") }} ORDER BY {{ metric.expression(by, "f") }} {{ order }}{{ dimension.by(dimensions, "f") }}) AS place
+        row_number() OVER (
+            PARTITION BY {{ dimension.list(partition, "f") }}
+            ORDER BY {{ metric.expression(by, "f") }} {{ order }}{{ dimension.by(dimensions, "f") }}
+        ) AS place
         {%- endif %}
     FROM facts AS f
 )

@@ -15,7 +15,8 @@ facts AS (
         {%- for branch in branches -%}
         {%- for part in branch.parts -%}
         {%- set name = part.parts[0].name %},
-        {% if part.empty is none %}{{ [branch.name, name] | identifier }}{% else %}coalesce({{ [branch.name, name] | identifier }}, ({{ part.empty }})::{{ part.type | sqlsafe }}) AS {{ name | identifier }}{% endif %}
+        {% if part.empty is none %}{{ [branch.name, name] | identifier }}
+        {%- else %}coalesce({{ [branch.name, name] | identifier }}, ({{ part.empty }})::{{ part.type | sqlsafe }}) AS {{ name | identifier }}{% endif %}
         {%- endfor -%}
         {%- endfor %}
     FROM nodes AS n

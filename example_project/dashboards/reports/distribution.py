@@ -10,7 +10,7 @@ from django.db.models import Count, F, Q, QuerySet, Sum
 from example_project.helpdesk.models import Ticket
 from example_project.shop.models import Order, OrderLine
 from example_project.staff import SeenByStaff
-from reports.prebuilt import Ageing, BoxPlot, Histogram, Percentiles, Scale
+from reports.prebuilt import Ageing, BoxPlot, Histogram, HistogramScale, Percentiles
 
 
 class OfTickets(SeenByStaff):
@@ -41,7 +41,7 @@ class SizesOfOrderLines(SeenByStaff, Histogram):
     source = OrderLine
     value = F("quantity") * F("price")
     metrics = {"revenue": Sum(F("quantity") * F("price"))}
-    scale = Scale.LOG
+    scale = HistogramScale.LOG
     buckets = 8
     outside = False
     date_field = "order__placed_at"

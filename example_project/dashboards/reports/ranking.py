@@ -86,7 +86,7 @@ class SharesByRegion(SeenByStaff, ShareOfTotal):
 
     source = Ticket
     dimensions = {"region": "department__region", "priority": "priority"}
-    partition = ["region"]
+    share_within = ["region"]
     metrics = {"tickets": Count("pk")}
     date_field = "opened_at"
     start = date(2025, 1, 1)

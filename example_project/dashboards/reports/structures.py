@@ -45,8 +45,8 @@ class TicketsOpen(SeenByStaff, ActiveAsOf):
     """How many tickets were not closed at the end of each month of 2025, and how many of them were urgent?"""
 
     source = Ticket
-    starts = "opened_at"
-    ends = "closed_at"
+    start_field = "opened_at"
+    end_field = "closed_at"
     period = Period.MONTH
     start = date(2025, 1, 1)
     end = date(2026, 1, 1)
