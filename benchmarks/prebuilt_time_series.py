@@ -160,7 +160,7 @@ class UpToDay(ToDate):
 
     source = BenchmarkTicket
     date_field = "opened_at"
-    as_of = AS_OF
+    through = AS_OF
     time_zone = "UTC"
     metrics = METRICS
 

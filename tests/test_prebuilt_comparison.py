@@ -399,9 +399,9 @@ def test_wrong_attribute(against):
         comparison(against=against)
 
 
-@pytest.mark.parametrize("against", ["previous", "year"])
-def test_earlier_than_the_first_day_of_the_calendar_is_refused(against):
-    report = comparison(date_field="day", start=date(1, 1, 1), end=date(1, 1, 5), against=against)
+@pytest.mark.parametrize(("period", "against"), [(Period.YEAR, 2), (Period.DAY, 1000), (Period.MONTH, 24)])
+def test_earlier_than_the_first_day_of_the_calendar_is_refused(period, against):
+    report = comparison(date_field="day", start=date(2, 1, 1), end=date(2, 1, 5), period=period, against=against)
 
     with pytest.raises(ParamsError, match="start: The range is too near to the first or the last day"):
         report.run()

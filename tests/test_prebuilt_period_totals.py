@@ -88,7 +88,7 @@ grid AS (
 ),
 filled AS (
     SELECT g.period AS by_period, "g"."by_kind", f."of_count",\
- count(f.by_period) OVER (PARTITION BY true, "g"."by_kind" ORDER BY g.period) AS before
+ count(f.by_period) OVER (PARTITION BY "g"."by_kind" ORDER BY g.period) AS before
     FROM grid AS g
     LEFT JOIN facts AS f ON f.by_period = g.period AND ARRAY["f"."by_kind"] = ARRAY["g"."by_kind"]
 ),

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.errors import DeclarationError, ParamsError
-from reports.prebuilt import Cells, Period, WeekdayProfile
+from reports.prebuilt import Period, ProfileCells, WeekdayProfile
 from reports.testing import assert_scans
 from tests.models import Sale
 from tests.sales import near, stored
@@ -49,7 +49,7 @@ GRIDS: dict[str, list[tuple[int, ...]]] = {
 
 @pytest.mark.django_db
 @settings(max_examples=40)
-@given(case=cases([Period.DAY]), cells=st.sampled_from(Cells), average=st.booleans(), is_open=st.booleans())
+@given(case=cases([Period.DAY]), cells=st.sampled_from(ProfileCells), average=st.booleans(), is_open=st.booleans())
 def test_profile_is_that_of_the_oracle(case, cells, average, is_open):
     facts, days, start, end = case
     if is_open and not average:
@@ -228,7 +228,7 @@ def test_no_row_at_all():
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("cells", Cells)
+@pytest.mark.parametrize("cells", ProfileCells)
 def test_scans(cells):
     make_sales()
     report = profile(cells=cells, average=True, start=date(2024, 1, 1), end=date(2025, 1, 1))

@@ -124,7 +124,7 @@ added AS (
         coalesce(("r"."of_paid")::numeric, (%s)::numeric) AS "now_paid",
         coalesce((sum("r"."of_paid") OVER so_far)::numeric, (%s)::numeric) AS "running_paid"
     FROM "filled" AS r
-    WINDOW so_far AS (PARTITION BY true, "r"."by_kind" ORDER BY r.by_period NULLS FIRST ROWS UNBOUNDED PRECEDING)
+    WINDOW so_far AS (PARTITION BY "r"."by_kind" ORDER BY r.by_period NULLS FIRST ROWS UNBOUNDED PRECEDING)
 )
 SELECT a.by_period AS period, "a"."by_kind" AS "kind",
     a."now_paid" AS "paid", a."running_paid" AS "paid_running"

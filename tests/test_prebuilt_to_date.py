@@ -65,12 +65,12 @@ def moments(draw):
     fiscal_start=st.integers(1, 12),
 )
 def test_spans_are_those_of_the_oracle(moment, zone, spans, against, week_start, fiscal_start):
-    as_of, facts = moment
+    through, facts = moment
     expected: dict[Any, Any] = {}
     for period in spans:
         walk = Days(zone, period, week_start, fiscal_start)
         months, back = how_far(period, against)
-        first, after = walk.first(as_of), as_of + timedelta(days=1)
+        first, after = walk.first(through), through + timedelta(days=1)
         low, high = reached(first, months, back), reached(after, months, back)
         for fact in facts:
             local = fact["at"] and fact["at"].astimezone(zone).date()
@@ -84,7 +84,7 @@ def test_spans_are_those_of_the_oracle(moment, zone, spans, against, week_start,
         "Day",
         (UpTo,),
         {
-            "as_of": as_of,
+            "through": through,
             "spans": spans,
             "against": against,
             "time_zone": zone,
@@ -100,12 +100,12 @@ def test_spans_are_those_of_the_oracle(moment, zone, spans, against, week_start,
     assert len(found) == len(rows)
     for (period, _), row in found.items():
         walk = Days(zone, period, week_start, fiscal_start)
-        assert (row.pop("first_day"), row.pop("last_day")) == (walk.first(as_of), as_of)
+        assert (row.pop("first_day"), row.pop("last_day")) == (walk.first(through), through)
         months, back = how_far(period, against)
         prior, last = row.pop("first_day_before"), row.pop("last_day_before")
-        assert place(prior, months) == reached(walk.first(as_of), months, back)
-        assert place(last, months) < reached(as_of + timedelta(days=1), months, back)
-        assert place(last + timedelta(days=1), months) >= reached(as_of + timedelta(days=1), months, back)
+        assert place(prior, months) == reached(walk.first(through), months, back)
+        assert place(last, months) < reached(through + timedelta(days=1), months, back)
+        assert place(last + timedelta(days=1), months) >= reached(through + timedelta(days=1), months, back)
     same(
         found,
         {
@@ -118,7 +118,7 @@ def test_spans_are_those_of_the_oracle(moment, zone, spans, against, week_start,
 
 def test_sql():
     report = up_to(
-        as_of=date(2026, 3, 30),
+        through=date(2026, 3, 30),
         spans=["month", "year"],
         metrics={"paid": Sum("amount")},
         time_zone="UTC",
@@ -180,7 +180,7 @@ def before(report, params=None):
     ],
 )
 def test_same_part_of_the_month_before(day, last_before):
-    (row,) = up_to(**COUNTED, as_of=day, spans="month").run()
+    (row,) = up_to(**COUNTED, through=day, spans="month").run()
 
     assert (row["first_day"], row["last_day"]) == (day.replace(day=1), day)
     assert (row["first_day_before"], row["last_day_before"]) == (last_before.replace(day=1), last_before)
@@ -188,7 +188,7 @@ def test_same_part_of_the_month_before(day, last_before):
 
 @pytest.mark.django_db
 def test_month_quarter_and_year():
-    report = up_to(**COUNTED, as_of=date(2026, 5, 15))
+    report = up_to(**COUNTED, through=date(2026, 5, 15))
 
     with at((2026, 5, 15), (2026, 5, 16), (2026, 4, 1), (2026, 4, 16), (2026, 2, 15), (2025, 5, 15), (2025, 5, 16)):
         found = before(report)
@@ -200,7 +200,7 @@ def test_month_quarter_and_year():
 @pytest.mark.django_db
 def test_fiscal_year_and_week():
     report = up_to(
-        **COUNTED, as_of=date(2026, 3, 11), spans=["fiscal_year", "iso_week"], fiscal_start=4, against="year"
+        **COUNTED, through=date(2026, 3, 11), spans=["fiscal_year", "iso_week"], fiscal_start=4, against="year"
     )
 
     with at((2025, 4, 1), (2025, 3, 31), (2025, 3, 11), (2026, 3, 9), (2024, 4, 1), (2025, 3, 12), (2025, 3, 13)):
@@ -210,7 +210,7 @@ def test_fiscal_year_and_week():
 
 
 @pytest.mark.django_db
-def test_as_of_is_today_in_the_zone():
+def test_through_is_today_in_the_zone():
     zone = ZoneInfo("Pacific/Kiritimati")
     before = datetime.now(zone).date()
 
@@ -220,32 +220,32 @@ def test_as_of_is_today_in_the_zone():
 
 
 @pytest.mark.django_db
-def test_as_of_spans_and_against_are_asked_for_by_a_request():
+def test_through_spans_and_against_are_asked_for_by_a_request():
     params = type(
         "Params",
         (forms.Form,),
         {
-            "as_of": forms.DateField(required=False),
+            "through": forms.DateField(required=False),
             "against": forms.CharField(required=False),
             "spans": forms.MultipleChoiceField(choices=Period.choices, required=False),
         },
     )
-    report = up_to(**COUNTED, Params=params, as_of=date(2026, 1, 1), spans=["month", "year"])
+    report = up_to(**COUNTED, Params=params, through=date(2026, 1, 1), spans=["month", "year"])
 
     with at((2025, 6, 3), (2025, 6, 4), (2025, 5, 3)):
         assert before(report) == {"month": (0, 0), "year": (0, 0)}
-        assert before(report, {"as_of": "2025-06-03"}) == {"month": (1, 1), "year": (2, 0)}
-        assert before(report, {"as_of": "2025-06-03", "spans": ["month"]}) == {"month": (1, 1)}
-        assert before(report, {"as_of": "2025-06-03", "spans": ["month"], "against": "year"}) == {"month": (1, 0)}
+        assert before(report, {"through": "2025-06-03"}) == {"month": (1, 1), "year": (2, 0)}
+        assert before(report, {"through": "2025-06-03", "spans": ["month"]}) == {"month": (1, 1)}
+        assert before(report, {"through": "2025-06-03", "spans": ["month"], "against": "year"}) == {"month": (1, 0)}
     with pytest.raises(ParamsError, match=r"spans: .*quarter.* month, year"):
         report.run({"spans": ["quarter"]})
-    with pytest.raises(ParamsError, match="as_of: The range is too near to the first"):
-        report.run({"as_of": "0001-01-05"})
+    with pytest.raises(ParamsError, match="through: The range is too near to the first"):
+        report.run({"through": "0001-01-05"})
 
 
 @pytest.mark.django_db
 def test_days_of_dates():
-    report = up_to(**COUNTED, date_field="day", as_of=lambda: date(2026, 3, 2), spans=["month"])
+    report = up_to(**COUNTED, date_field="day", through=lambda: date(2026, 3, 2), spans=["month"])
 
     with stored([{"day": date(2026, 3, 2)}, {"day": date(2026, 3, 3)}, {"day": date(2026, 2, 2)}]):
         assert before(report) == {"month": (1, 1)}
@@ -253,16 +253,16 @@ def test_days_of_dates():
 
 @pytest.mark.django_db
 def test_no_row_at_all():
-    (row,) = up_to(**COUNTED, as_of=date(2026, 3, 2), spans=["month"]).run()
+    (row,) = up_to(**COUNTED, through=date(2026, 3, 2), spans=["month"]).run()
 
     assert [row[name] for name in ("n", "n_before", "n_delta", "n_change")] == [0, 0, 0, None]
-    assert list(up_to(as_of=date(2026, 3, 2)).run()) == []
+    assert list(up_to(through=date(2026, 3, 2)).run()) == []
 
 
 @pytest.mark.django_db
 def test_counts_of_distinct_values():
     report = up_to(
-        **{**COUNTED, "metrics": {"n": Count("kind", distinct=True)}}, as_of=date(2026, 3, 2), spans=["month", "year"]
+        **{**COUNTED, "metrics": {"n": Count("kind", distinct=True)}}, through=date(2026, 3, 2), spans=["month", "year"]
     )
     instants = [datetime(2026, month, 1, tzinfo=UTC) for month in (2, 3, 3)]
 
@@ -275,7 +275,7 @@ def test_counts_of_distinct_values():
 def test_scans(materialized):
     make_sales()
 
-    plan = up_to(as_of=date(2025, 10, 8), materialized=materialized).run().plan()
+    plan = up_to(through=date(2025, 10, 8), materialized=materialized).run().plan()
 
     assert_scans(plan, {Sale: ToDate.scans})
 
@@ -285,7 +285,7 @@ def test_spans_are_found_by_an_index():
     """Two of a week, and nothing of the year that lies between."""
     make_sales()
 
-    plan = up_to(as_of=date(2025, 10, 8), spans=["week"], against="year").run().plan()
+    plan = up_to(through=date(2025, 10, 8), spans=["week"], against="year").run().plan()
 
     assert plan.uses_index("sale_at")
 
@@ -313,9 +313,9 @@ def test_columns():
     [
         (
             {"start": date(2026, 1, 1), "last": 3},
-            "spans and as_of say where a span begins and ends; leave out last, start",
+            "spans and through say where a span begins and ends; leave out last, start",
         ),
-        ({"period": Period.MONTH}, "spans and as_of say where a span begins and ends; leave out period"),
+        ({"period": Period.MONTH}, "spans and through say where a span begins and ends; leave out period"),
         ({"spans": ["month", "hour"]}, "spans are of days and longer, not of an hour"),
         ({"metrics": {"first_day": Count("pk")}}, "there would be several columns of one name: first_day"),
         ({"metrics": {"n": Count("pk"), "n_before": Count("pk")}}, "there would be .* one name: n_before"),
@@ -328,7 +328,7 @@ def test_wrong_declaration(attributes, problem):
 
 
 @pytest.mark.parametrize(
-    "attributes", [{"as_of": datetime(2026, 1, 1, tzinfo=UTC)}, {"as_of": "2026"}, {"spans": []}, {"against": 2}]
+    "attributes", [{"through": datetime(2026, 1, 1, tzinfo=UTC)}, {"through": "2026"}, {"spans": []}, {"against": 2}]
 )
 def test_wrong_attribute(attributes):
     (name,) = attributes
@@ -340,7 +340,7 @@ def test_wrong_attribute(attributes):
 @pytest.mark.django_db
 def test_change_is_relative_to_what_was_before():
     metrics = {"paid": Sum("amount")}
-    report = up_to(**{**COUNTED, "metrics": metrics}, as_of=date(2026, 3, 2), spans=["month"])
+    report = up_to(**{**COUNTED, "metrics": metrics}, through=date(2026, 3, 2), spans=["month"])
     amounts = {3: Decimal(30), 2: Decimal(20)}
 
     with stored([{"at": datetime(2026, month, 1, tzinfo=UTC), "amount": amount} for month, amount in amounts.items()]):

@@ -25,7 +25,7 @@ from reports.prebuilt.pareto import Pareto
 from reports.prebuilt.percentiles import PercentileMethod, Percentiles
 from reports.prebuilt.periods import Period
 from reports.prebuilt.pivot import Pivot
-from reports.prebuilt.profile import Cells, WeekdayProfile
+from reports.prebuilt.profile import ProfileCells, WeekdayProfile
 from reports.prebuilt.quality import Duplicates, MissingValues
 from reports.prebuilt.ranking import TopN, TopPerGroup
 from reports.prebuilt.rest import TopAndOther
@@ -51,7 +51,6 @@ __all__ = [
     "At",
     "BiggestMovers",
     "BoxPlot",
-    "Cells",
     "CohortRetention",
     "Counting",
     "CustomerStates",
@@ -76,6 +75,7 @@ __all__ = [
     "PeriodComparison",
     "PeriodTotals",
     "Pivot",
+    "ProfileCells",
     "Ratio",
     "Retention",
     "RunningTotal",

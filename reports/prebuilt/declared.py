@@ -11,11 +11,12 @@ from django.core.exceptions import FieldError
 from django.db import models
 
 from reports.binding import SQL
-from reports.errors import DeclarationError, ParamsError, listed, near
+from reports.errors import DeclarationError
 from reports.header import Column, Example
 from reports.loader import Template
 from reports.prebuilt import attributes
-from reports.prebuilt.attributes import Check, is_list
+from reports.prebuilt.asking import Asking
+from reports.prebuilt.attributes import Check
 from reports.prebuilt.definition import check_class
 from reports.prebuilt.dimensions import Dimension, named, read_dimensions
 from reports.prebuilt.facts import as_queryset, check_one_branch
@@ -24,13 +25,12 @@ from reports.prebuilt.names import check_columns, check_given
 from reports.prebuilt.problems import read_all
 from reports.prebuilt.selection import Dimensions, Metrics, Output, read_outputs
 from reports.prebuilt.sources import checked_source
-from reports.report import Report
 
 _T = TypeVar("_T")
 _MATERIALIZED = {True: SQL("MATERIALIZED"), False: SQL("NOT MATERIALIZED"), None: SQL("")}
 
 
-class Prebuilt(Report):
+class Prebuilt(Asking):
     """A report over a model: subclasses say what, a template of this package says how.
 
     An attribute of the vocabulary is asked for by a request when the form declares a field of its name; an empty value
@@ -145,25 +145,6 @@ class Prebuilt(Report):
 
     # What the classes of this package ask.
 
-    def asked(self, given: Mapping[str, Any], name: str) -> Any:
-        """Return an attribute: the request's value where the form has a field of its name, else the class's.
-
-        Raises:
-            ParamsError: The request's value is not one that the attribute may have.
-        """
-        value = given.get(name)
-        if value is None or (isinstance(value, (str, list, tuple)) and not value):
-            return getattr(type(self), name)  # of an instance, a function would be a method
-        if allowed := self.vocabulary[name](value):
-            raise self.refused(name, f"It must be {allowed}.")
-        return value
-
-    def refused(self, name: str, problem: str) -> ParamsError:
-        """Return the error for a request's value of an attribute."""
-        error = ParamsError({name: [problem]})
-        error.report = self.get_name()
-        return error
-
     def rows_of_source(self) -> models.QuerySet[Any]:
         """Return the source as a queryset that can be grouped; see ``rows_of``."""
         return self.rows_of(self.get_source(), self.declared_source(), "get_source()")
@@ -201,6 +182,16 @@ class Prebuilt(Report):
         return tuple(found)
 
     @classmethod
+    def check_metrics(cls) -> None:
+        """Refuse a class without metrics.
+
+        Raises:
+            DeclarationError: It has none.
+        """
+        if not cls.metrics:
+            raise DeclarationError("metrics must be set.")
+
+    @classmethod
     def kept(cls, name: str, read: Callable[[], _T]) -> _T:
         """Return what reading the class's attributes gives, read once for the class."""
         if name not in cls._read:
@@ -227,7 +218,7 @@ class Prebuilt(Report):
         Raises:
             ParamsError: A request asks for one that the class does not list.
         """
-        names = self._asked_names(given, "metrics", self.metrics)
+        names = self.asked_names(given, "metrics", self.metrics)
         return Metrics(tuple(replace(output, is_asked=output.name in names) for output in self.read_outputs()))
 
     def asked_dimensions(self, given: Mapping[str, Any]) -> Dimensions:
@@ -237,12 +228,4 @@ class Prebuilt(Report):
             ParamsError: A request asks for one that the class does not list.
         """
         every = self.read_dimensions()
-        return Dimensions(every, self._asked_names(given, "dimensions", [each.name for each in every]))
-
-    def _asked_names(self, given: Mapping[str, Any], name: str, known: Iterable[str]) -> frozenset[str]:
-        every = list(known)
-        value = given.get(name) or every
-        wanted: list[Any] = list(value) if is_list(value) or isinstance(value, (set, frozenset)) else [value]
-        if unknown := [item for item in wanted if item not in every]:
-            raise self.refused(name, f"It must be of these: {listed(every)}.{near(str(unknown[0]), every)}")
-        return frozenset(wanted)
+        return Dimensions(every, self.asked_names(given, "dimensions", [each.name for each in every]))

@@ -103,8 +103,7 @@ class GroupedMetrics(Prebuilt):
     @classmethod
     def _check_together(cls) -> None:
         """Refuse attributes that do not go together."""
-        if not cls.metrics:
-            raise DeclarationError("metrics must be set.")
+        cls.check_metrics()
         if cls.fields and cls.dimensions:
             raise DeclarationError("fields are of the source's rows, dimensions of groups of them: set one of the two.")
         if cls.variant and (problem := cls._cannot_be(cls.variant)):

@@ -71,8 +71,7 @@ class ActiveAsOf(Series):
     @classmethod
     def read_columns(cls) -> Iterable[Column]:
         """Yield the period, the dimensions and the metrics."""
-        if not cls.metrics:
-            raise DeclarationError("metrics must be set.")
+        cls.check_metrics()
         yield from cls.key_columns()
         yield from cls.metric_columns()
 

@@ -186,7 +186,7 @@ class LatestPerGroup(Dated):
             ParamsError: A request asks for one that the class does not list.
         """
         every = self.read_fields()
-        return Dimensions(every, self._asked_names(given, "fields", [each.name for each in every]))
+        return Dimensions(every, self.asked_names(given, "fields", [each.name for each in every]))
 
     def is_lateral(self, given: Mapping[str, Any]) -> bool:
         """Return whether a run looks up each group's rows: as the class says, else where an index serves it."""

@@ -18,7 +18,7 @@ from reports.prebuilt.selection import Output
 from reports.prebuilt.series import Series
 
 
-class Cells(models.TextChoices):
+class ProfileCells(models.TextChoices):
     """What has a row: each hour of each day of the week, each day of the week, or each hour of the day."""
 
     WEEKDAY_HOUR = "weekday_hour"
@@ -37,18 +37,20 @@ class WeekdayProfile(Series):
 
     template = "prebuilt/weekday_profile.sql"
 
-    cells: ClassVar[str] = Cells.WEEKDAY_HOUR
+    cells: ClassVar[str] = ProfileCells.WEEKDAY_HOUR
     average: ClassVar[bool] = False
 
-    vocabulary: ClassVar[Mapping[str, Check]] = {**Series.vocabulary, "cells": member(Cells), "average": flag}
+    reserved: ClassVar[frozenset[str]] = frozenset({"weekday", "hour"})
+
+    vocabulary: ClassVar[Mapping[str, Check]] = {**Series.vocabulary, "cells": member(ProfileCells), "average": flag}
 
     @classmethod
     def read_columns(cls) -> Iterable[Column]:
         """Yield the day of the week and the hour, the dimensions and the metrics, with their averages."""
         fields = cls.get_form_class().base_fields
-        if cls.is_of_dates() and (cls.cells != Cells.WEEKDAY or "cells" in fields):
+        if cls.is_of_dates() and (cls.cells != ProfileCells.WEEKDAY or "cells" in fields):
             raise DeclarationError(
-                f"date_field {cls.date_field!r} holds dates, which have no hour; cells is 'weekday'."
+                f"date_field {cls.date_field!r} holds dates, which have no hour; set cells = 'weekday'."
             )
         if cls.average:
             cls.check_closed("an average per day")

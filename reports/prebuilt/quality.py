@@ -91,7 +91,7 @@ class MissingValues(OfFields):
 
     def get_shape(self, given: Mapping[str, Any]) -> Mapping[str, object]:
         dimensions, blank, count = self.asked_dimensions(given), self.asked(given, "blank"), count_of("pk")
-        asked = self._asked_names(given, "fields", [each.name for each in self.read_fields()])
+        asked = self.asked_names(given, "fields", [each.name for each in self.read_fields()])
         fields = [each for each in self.read_fields() if each.name in asked]
         missing = {f"missing_{number}": _missing(each, blank=blank) for number, each in enumerate(fields, start=1)}
         parts = tuple(Part(name, Count("pk", filter=condition)) for name, condition in missing.items())

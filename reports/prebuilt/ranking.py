@@ -103,7 +103,7 @@ class TopPerGroup(FirstRanked):
             ParamsError: A request asks for a dimension that the class's does not have.
         """
         every = self.read_partition()
-        return Dimensions(every, self._asked_names(given, "partition", [each.name for each in every]))
+        return Dimensions(every, self.asked_names(given, "partition", [each.name for each in every]))
 
     @classmethod
     def ranks(cls) -> Mapping[str, Output]:

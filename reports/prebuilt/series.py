@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -34,6 +34,11 @@ class Series(Dated):
     most_periods: ClassVar[int] = 10_000
 
     vocabulary: ClassVar[Mapping[str, Check]] = {**Dated.vocabulary, "most_periods": whole(1, 1_000_000)}
+
+    @classmethod
+    def readings(cls) -> Sequence[Callable[[], Any]]:
+        """Return also what looks whether there is a metric."""
+        return [*super().readings(), cls.check_metrics]
 
     @classmethod
     def key_columns(cls) -> Iterator[Column]:

@@ -86,7 +86,7 @@ class ShareOfTotal(Grouped):
         dimensions = self.asked_dimensions(given)
         names = frozenset(self.read_share_within())
         if given.get("share_within"):
-            names = self._asked_names(given, "share_within", [each.name for each in dimensions.every])
+            names = self.asked_names(given, "share_within", [each.name for each in dimensions.every])
         return Dimensions(dimensions.every, names & dimensions.names)
 
     @classmethod

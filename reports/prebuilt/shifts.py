@@ -56,7 +56,7 @@ class Shift:
         return f"{self.months} months" if self.months else f"{self.days} days" if self.days else f"{self.hours} hours"
 
     def range(self, bounds: Range, zone: tzinfo, *, of_dates: bool) -> Range:
-        """Return the same part of the earlier periods as a range is of its own.
+        """Return the same part of the earlier periods as a closed range is of its own.
 
         A day that the earlier month does not have is its last one, as a start; as an end, it is the month's end.
 
@@ -67,8 +67,7 @@ class Shift:
         return make_range(start, self._back(bounds.end, zone, is_end=True), zone, of_dates=of_dates)
 
     def _back(self, bound: Bound, zone: tzinfo, *, is_end: bool = False) -> Bound:
-        if bound is None:
-            return None
+        assert bound is not None
         if not isinstance(bound, datetime):
             return self._day(bound, is_end=is_end)[0]
         if self.hours:

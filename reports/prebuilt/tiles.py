@@ -155,8 +155,7 @@ class Tiles(Series):
 
     @classmethod
     def _check_metrics(cls) -> None:
-        if not cls.metrics:
-            raise DeclarationError("metrics must be set.")
+        cls.check_metrics()
         if wrong := [f"{output.name} ({output.type})" for output in cls.read_outputs() if output.type not in _NUMBERS]:
             raise DeclarationError(f"the tiles are numbers, and these metrics are none: {listed(wrong)}.")
 

@@ -48,19 +48,20 @@ class Span:
 class ToDate(Dated):
     """The metrics since the month, the quarter and the year began, and over the same part of earlier ones.
 
-    One row per period in ``spans``, or per period and dimensions. A span ends with the day ``as_of``, today by default.
+    One row per period in ``spans``, or per period and dimensions. A span ends with the day ``through``, by default
+    today.
     ``against`` is the period before, or the same one of the year before.
     """
 
     template = "prebuilt/to_date.sql"
 
-    as_of: ClassVar[date | Callable[[], date] | None] = None
+    through: ClassVar[date | Callable[[], date] | None] = None
     spans: ClassVar[Sequence[str]] = (Period.MONTH, Period.QUARTER, Period.YEAR)
     against: ClassVar[str] = Against.PREVIOUS
 
     vocabulary: ClassVar[Mapping[str, Check]] = {
         **Dated.vocabulary,
-        "as_of": _day,
+        "through": _day,
         "spans": one_or_more(member(Period)),
         "against": member(Against),
     }
@@ -71,7 +72,7 @@ class ToDate(Dated):
         fields = cls.get_form_class().base_fields
         wrong = [name for name in ("start", "end", "last", "period") if name in fields or _is_set(cls, name)]
         if wrong:
-            raise DeclarationError(f"spans and as_of say where a span begins and ends; leave out {listed(wrong)}.")
+            raise DeclarationError(f"spans and through say where a span begins and ends; leave out {listed(wrong)}.")
         if Period.HOUR in cls.every_span():
             raise DeclarationError("spans are of days and longer, not of an hour.")
         cls.is_of_dates()
@@ -95,10 +96,11 @@ class ToDate(Dated):
 
     def get_shape(self, given: Mapping[str, Any]) -> Mapping[str, object]:
         dates, metrics, dimensions = self.dates(given), self.asked_metrics(given), self.asked_dimensions(given)
+        day = self._day(given, dates)
         try:
-            spans = [self._span(period, dates, metrics, given) for period in self._asked_spans(given)]
+            spans = [self._span(period, day, dates, metrics, given) for period in self._asked_spans(given)]
         except (OverflowError, ValueError):
-            raise self.refused("as_of", TOO_FAR) from None
+            raise self.refused("through", TOO_FAR) from None
         ranges = [each for span in spans for each in (span.range, span.prior)]
         rows = self.rows_of_source().filter(in_spans(dates.field, ranges, dates.zone))
         needed = [metric for span in spans for side in (span.now, span.before) for metric in Metrics(side).needed]
@@ -118,13 +120,10 @@ class ToDate(Dated):
         return tuple(dict.fromkeys(asked))
 
     def _day(self, given: Mapping[str, Any], dates: Dates) -> date:
-        asked = self.asked(given, "as_of")
-        found = asked() if callable(asked) else asked
-        return local_day(found, dates.zone) or timezone.localdate(timezone=dates.zone)
+        return local_day(self.moment(given, "through"), dates.zone) or timezone.localdate(timezone=dates.zone)
 
-    def _span(self, period: Period, dates: Dates, metrics: Metrics, given: Mapping[str, Any]) -> Span:
+    def _span(self, period: Period, day: date, dates: Dates, metrics: Metrics, given: Mapping[str, Any]) -> Span:
         calendar = replace(dates.calendar, period=period)
-        day = self._day(given, dates)
         span = make_range(calendar.floor(day), day + timedelta(days=1), dates.zone, of_dates=dates.of_dates)
         shift = Shift.of(calendar, self.asked(given, "against"))
         prior = shift.range(span, dates.zone, of_dates=dates.of_dates)

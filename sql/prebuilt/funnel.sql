@@ -1,7 +1,8 @@
 -- doc: A funnel. One row per step (and dimensions), also where nobody came. position: 1 for the first step; actors: how many
 --   came to it after all steps before it in their order; their share of those at the first step and at the step before; and
---   the median time since the step before when an actor comes to the step first. An event takes a step after the event of the step before, at most within later; at
---   one instant the lower key is first. Any attempt counts, as in ClickHouse's windowFunnel and Mixpanel: drizzle-cube
+--   the median time since the step before when an actor comes to the step first. An event takes a step after the event of
+--   the step before, at most within later; at one instant the lower key is first.
+--   Any attempt counts, as in ClickHouse's windowFunnel and Mixpanel: drizzle-cube
 --   follows the first event of each step only, and loses who needs a second attempt. An event is one step only: Cube joins
 --   each step's events with those of the next at the same time or later, so that one event is both when a step is repeated.
 --   The events are read once and sorted once: each step is a window over the step before it.

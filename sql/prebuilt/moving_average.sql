@@ -19,7 +19,7 @@ averaged AS (
         {%- endfor %}
     FROM grid AS g
     LEFT JOIN facts AS f ON f.by_period = g.period{{ dimension.same(dimensions, "f", "g") }}
-    WINDOW latest AS (PARTITION BY true{{ dimension.by(dimensions, "g") }} ORDER BY g.period ROWS {{ window - 1 }} PRECEDING)
+    WINDOW latest AS ({% if dimensions | length %}PARTITION BY {{ dimension.list(dimensions, "g") }} {% endif %}ORDER BY g.period ROWS {{ window - 1 }} PRECEDING)
 )
 SELECT {% set period = "a.by_period" | sqlsafe %}{{ calendar.column(period, dates, has_hours) }} AS period
     {{- dimension.columns(dimensions, "a") }}

@@ -11,7 +11,7 @@ WITH facts AS {{ materialized }} {{ facts }}
 filled AS (
     SELECT g.period AS by_period{{ dimension.by(dimensions, "g") }}
         {%- for part in metrics.parts %}, f.{{ part | identifier }}{% endfor %}
-        {%- if fill == "last" %}, count(f.by_period) OVER (PARTITION BY true{{ dimension.by(dimensions, "g") }} ORDER BY g.period) AS before{% endif %}
+        {%- if fill == "last" %}, count(f.by_period) OVER ({% if dimensions | length %}PARTITION BY {{ dimension.list(dimensions, "g") }} {% endif %}ORDER BY g.period) AS before{% endif %}
     FROM grid AS g
     LEFT JOIN facts AS f ON f.by_period = g.period{{ dimension.same(dimensions, "f", "g") }}
 )

@@ -32,7 +32,7 @@ added AS (
         {{ metric.expression(each, "r", over="OVER so_far", nothing=nothing) }} AS {{ ("running_" ~ each.name) | identifier }}
         {%- endfor %}
     FROM {{ ("filled" if fill is given else "facts") | identifier }} AS r
-    WINDOW so_far AS (PARTITION BY true{{ dimension.by(dimensions, "r") }} ORDER BY r.by_period NULLS FIRST ROWS UNBOUNDED PRECEDING)
+    WINDOW so_far AS ({% if dimensions | length %}PARTITION BY {{ dimension.list(dimensions, "r") }} {% endif %}ORDER BY r.by_period NULLS FIRST ROWS UNBOUNDED PRECEDING)
 )
 SELECT {% set period = "a.by_period" | sqlsafe %}{{ calendar.column(period, dates, has_hours) }} AS period
     {{- dimension.columns(dimensions, "a") }}

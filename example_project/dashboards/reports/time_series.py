@@ -13,12 +13,12 @@ from example_project.shop.models import Order, OrderLine, Payment
 from example_project.staff import SeenByStaff
 from reports.prebuilt import (
     Against,
-    Cells,
     Fill,
     MovingAverage,
     Period,
     PeriodComparison,
     PeriodTotals,
+    ProfileCells,
     Ratio,
     RunningTotal,
     ToDate,
@@ -127,7 +127,7 @@ class PaidToDate(SeenByStaff, ToDate):
 
     source = Payment
     date_field = "received"
-    as_of = date(2025, 11, 15)
+    through = date(2025, 11, 15)
     spans = [Period.MONTH, Period.QUARTER, Period.FISCAL_YEAR]
     fiscal_start = 4
     metrics = {"paid": Sum("amount"), "payments": Count("pk")}
@@ -148,7 +148,7 @@ class TicketsByWeekdayAndHour(OfTickets, WeekdayProfile):
 class TicketsByWeekday(OfTickets, WeekdayProfile):
     """How many tickets of each region come on a Monday, a Tuesday, … on average?"""
 
-    cells = Cells.WEEKDAY
+    cells = ProfileCells.WEEKDAY
     average = True
     dimensions = {"region": "department__region"}
     metrics = {"tickets": Count("pk"), "urgent": Count("pk", filter=Q(priority=5))}
