@@ -81,7 +81,7 @@ def _page(module: ModuleType) -> str:
 
 def _reports(module: ModuleType) -> Iterator[tuple[type, str]]:
     """Yield the reports of a module, each with the name of the class of this package that it is of."""
-    from reports.prebuilt.declared import Prebuilt
+    from reports.prebuilt.vocabulary.declared import Prebuilt
 
     for value in vars(module).values():
         if isinstance(value, type) and issubclass(value, Prebuilt) and value.__module__ == module.__name__:

@@ -25,7 +25,7 @@ from reports.management.inspection import inspect_report
 from reports.management.probes import Probe, name_of, plain, probed
 from reports.management.variables import find_variables
 from reports.param_fields import ListParam
-from reports.prebuilt.declared import Prebuilt
+from reports.prebuilt.vocabulary.declared import Prebuilt
 
 pytestmark = pytest.mark.django_db
 

@@ -11,8 +11,9 @@ import pytest
 from django.db.models import Count, F, QuerySet, Sum
 from django.utils import timezone
 
-from reports.prebuilt import Period, Ratio, attributes
-from reports.prebuilt.attributes import member, one_or_more, optional, whole
+from reports.prebuilt import Period, Ratio
+from reports.prebuilt.vocabulary import attributes
+from reports.prebuilt.vocabulary.attributes import member, one_or_more, optional, whole
 from tests.models import Sale
 
 

@@ -18,9 +18,9 @@ from django.db.models.lookups import Exact
 from django.test.utils import isolate_apps
 
 from reports.prebuilt import GroupedMetrics, Variant
-from reports.prebuilt.back import Immovable, moved, way_back
-from reports.prebuilt.facts import as_queryset
-from reports.prebuilt.once import is_cut, is_filtered
+from reports.prebuilt.relations.back import Immovable, moved, way_back
+from reports.prebuilt.vocabulary.facts import as_queryset
+from reports.prebuilt.vocabulary.once import is_cut, is_filtered
 from tests.models import Buyer, Figure, Region, Sale, Shelf, Store, Tag
 
 

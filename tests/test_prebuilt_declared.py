@@ -14,9 +14,9 @@ from reports import Report
 from reports.errors import DeclarationError
 from reports.header import Column
 from reports.prebuilt import Fill, Period, PeriodTotals, Ratio
-from reports.prebuilt.attributes import whole
-from reports.prebuilt.declared import Prebuilt
-from reports.prebuilt.names import LONGEST
+from reports.prebuilt.vocabulary.attributes import whole
+from reports.prebuilt.vocabulary.declared import Prebuilt
+from reports.prebuilt.vocabulary.names import LONGEST
 from reports.registry import registered
 from tests.models import Buyer, Sale, Store
 

@@ -12,8 +12,8 @@ from django.test.utils import isolate_apps
 
 from reports.describe import describe_columns
 from reports.errors import DeclarationError
-from reports.prebuilt.dimensions import Dimension, named, read_dimension
-from reports.prebuilt.facts import grouped
+from reports.prebuilt.vocabulary.dimensions import Dimension, named, read_dimension
+from reports.prebuilt.vocabulary.facts import grouped
 from reports.rendering import render_string
 from reports.source import TemplateSource
 from tests.models import Buyer, Figure, Sale, Store

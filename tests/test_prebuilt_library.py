@@ -10,7 +10,7 @@ import pytest
 from reports import prebuilt, registered
 from reports.checks.prebuilt import bound_by_name
 from reports.loader import find_template, package_folder
-from reports.prebuilt.declared import Prebuilt
+from reports.prebuilt.vocabulary.declared import Prebuilt
 
 CLASSES = [
     value

@@ -38,9 +38,9 @@ from django.db.models.functions import Abs, Cast, Coalesce, Concat, Greatest, Le
 from reports.describe import describe_columns
 from reports.errors import DeclarationError
 from reports.prebuilt import Ratio
-from reports.prebuilt.facts import grouped
-from reports.prebuilt.metrics import is_metric, read_metric
-from reports.prebuilt.selection import Metrics, read_outputs
+from reports.prebuilt.vocabulary.facts import grouped
+from reports.prebuilt.vocabulary.metrics import is_metric, read_metric
+from reports.prebuilt.vocabulary.selection import Metrics, read_outputs
 from reports.rendering import render_string
 from reports.row_models import build_row_model
 from reports.rows import Rows

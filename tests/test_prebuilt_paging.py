@@ -37,8 +37,8 @@ from hypothesis import strategies as st
 import reports
 from reports.exports import csv_response
 from reports.prebuilt import GroupedMetrics, Ratio, Variant
-from reports.prebuilt.paged_source import Mark, PagedSource, fill
-from reports.prebuilt.paging import is_steady
+from reports.prebuilt.grouped.paged_source import Mark, PagedSource, fill
+from reports.prebuilt.grouped.paging import is_steady
 from reports.rendering import Query
 from reports.source import TemplateSource
 from reports.statement import Lines

@@ -27,7 +27,7 @@ from django.db.models.lookups import GreaterThan
 from django.test.utils import isolate_apps
 
 from reports.errors import DeclarationError
-from reports.prebuilt.paths import branch_of, branches_of, is_before, names_in
+from reports.prebuilt.vocabulary.paths import branch_of, branches_of, is_before, names_in
 from tests.models import Buyer, Region, Sale, Store, Visit
 from tests.test_prebuilt_metrics import DELIMITER, StringAgg
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.prebuilt import Period
-from reports.prebuilt.periods import Calendar, FirstDay, Hour, LocalDate
-from reports.prebuilt.ranges import hour_of, make_range
+from reports.prebuilt.dates.periods import Calendar, FirstDay, Hour, LocalDate
+from reports.prebuilt.dates.ranges import hour_of, make_range
 from tests.models import Sale
 from tests.sales import ZONES, days, stored, zones
 

@@ -27,8 +27,8 @@ from example_project.helpdesk.models import Ticket
 from reports.errors import DeclarationError, ParamsError
 from reports.header import Column
 from reports.prebuilt import Pivot, Ratio
-from reports.prebuilt.pivot_columns import make_cells, make_headings
-from reports.prebuilt.selection import Output
+from reports.prebuilt.tables.pivot_columns import make_cells, make_headings
+from reports.prebuilt.vocabulary.selection import Output
 from reports.rendering import render
 from reports.row_models import check_names
 from reports.testing import assert_scans

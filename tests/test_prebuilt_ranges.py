@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.prebuilt import Period, ranges
-from reports.prebuilt.periods import Calendar
-from reports.prebuilt.ranges import Range, between, last_periods, make_range
+from reports.prebuilt import Period
+from reports.prebuilt.dates import ranges
+from reports.prebuilt.dates.periods import Calendar
+from reports.prebuilt.dates.ranges import Range, between, last_periods, make_range
 from tests.models import Sale
 from tests.sales import days, near_instants, stored, zones
 

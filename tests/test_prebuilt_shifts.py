@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from reports.prebuilt.periods import Calendar, Period
-from reports.prebuilt.ranges import make_range
-from reports.prebuilt.shifts import Against, Shift
+from reports.prebuilt.dates.periods import Calendar, Period
+from reports.prebuilt.dates.ranges import make_range
+from reports.prebuilt.dates.shifts import Against, Shift
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -10,8 +10,8 @@ from django.contrib.postgres.aggregates import ArrayAgg, BoolOr
 from django.db.models import Avg, Count, DecimalField, Exists, ExpressionWrapper, F, OuterRef, Q, Sum, Value
 from django.db.models.functions import Coalesce, Round
 
-from reports.prebuilt.ranges import make_range
-from reports.prebuilt.spans import filtered, in_spans
+from reports.prebuilt.dates.ranges import make_range
+from reports.prebuilt.dates.spans import filtered, in_spans
 from tests.models import Buyer, Sale
 from tests.sales import stored
 

@@ -26,7 +26,8 @@ from django.db.models import (
 )
 from django.db.models.functions import Cast, Coalesce, Greatest, Lower, TruncDay
 
-from reports.prebuilt.strictness import aggregates_in, needed_by
+from reports.prebuilt.relations.strictness import needed_by
+from reports.prebuilt.vocabulary.conditions import aggregates_in
 from tests.models import Sale
 
 

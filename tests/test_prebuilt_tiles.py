@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from reports.errors import DeclarationError, ParamsError
 from reports.prebuilt import Against, Period, Ratio, Tiles
-from reports.prebuilt.range_before import range_before
+from reports.prebuilt.dates.range_before import range_before
 from reports.testing import assert_scans
 from tests.models import Sale
 from tests.sales import days, instants, near, sales, stored, zones

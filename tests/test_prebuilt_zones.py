@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone as current
 
 from reports.errors import DeclarationError
-from reports.prebuilt.zones import current_zone, find_zone, zone_words
+from reports.prebuilt.vocabulary.zones import current_zone, find_zone, zone_words
 from tests.sales import ZONES
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reports import prebuilt
-from reports.prebuilt.declared import Prebuilt
+from reports.prebuilt.vocabulary.declared import Prebuilt
 from scripts import gallery
 
 pytestmark = pytest.mark.once

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from types import FunctionType
 
-from reports.prebuilt.declared import Prebuilt
+from reports.prebuilt.vocabulary.declared import Prebuilt
 from reports.report import Report
 
 _Functions = dict[int, ast.FunctionDef]

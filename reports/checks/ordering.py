@@ -13,7 +13,7 @@ from django.db.models.constants import LOOKUP_SEP
 from reports.checks.places import placed
 from reports.checks.subject import Subject
 from reports.errors import listed, near
-from reports.prebuilt.declared import Prebuilt
+from reports.prebuilt.vocabulary.declared import Prebuilt
 from reports.report import Report
 from reports.source import has_key
 

@@ -12,7 +12,7 @@ from reports.checks.places import placed
 from reports.checks.subject import Subject, codes_of
 from reports.errors import DeclarationError, near
 from reports.loader import is_ours
-from reports.prebuilt.declared import Prebuilt
+from reports.prebuilt.vocabulary.declared import Prebuilt
 from reports.report import Report
 
 _OURS = "reports.prebuilt."

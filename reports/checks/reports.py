@@ -29,7 +29,7 @@ from reports.checks.unread import check_unread
 from reports.checks.words import check_filters, check_models
 from reports.errors import TemplateError, TemplateNotFound, near
 from reports.loader import Template, app_template_names, is_ours, template_names
-from reports.prebuilt.declared import Prebuilt
+from reports.prebuilt.vocabulary.declared import Prebuilt
 from reports.rendering import compile_template
 from reports.report import Report
 

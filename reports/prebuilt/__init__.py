@@ -2,45 +2,45 @@
 
 from __future__ import annotations
 
-from reports.prebuilt.active_users import ActiveUsers
-from reports.prebuilt.actors import FirstEvent
-from reports.prebuilt.ageing import Ageing
-from reports.prebuilt.box_plot import BoxPlot
-from reports.prebuilt.cohorts import CohortRetention, Retention
-from reports.prebuilt.comparison import PeriodComparison
-from reports.prebuilt.customers import CustomerStates
-from reports.prebuilt.distribution import Histogram, HistogramScale
-from reports.prebuilt.freshness import Counting, Freshness
-from reports.prebuilt.funnel import Funnel
-from reports.prebuilt.grouped_metrics import GroupedMetrics
-from reports.prebuilt.intervals import ActiveAsOf, At
-from reports.prebuilt.joined import Variant
-from reports.prebuilt.latest import LatestPerGroup
-from reports.prebuilt.levels import Levels
-from reports.prebuilt.lifetime import LifetimeValue
-from reports.prebuilt.metrics import Ratio
-from reports.prebuilt.movers import BiggestMovers, Direction
-from reports.prebuilt.moving import MovingAverage
-from reports.prebuilt.pareto import Pareto
-from reports.prebuilt.percentiles import PercentileMethod, Percentiles
-from reports.prebuilt.periods import Period
-from reports.prebuilt.pivot import Pivot
-from reports.prebuilt.profile import ProfileCells, WeekdayProfile
-from reports.prebuilt.quality import Duplicates, MissingValues
-from reports.prebuilt.ranking import TopN, TopPerGroup
-from reports.prebuilt.rest import TopAndOther
-from reports.prebuilt.rfm import RFM
-from reports.prebuilt.running import RunningTotal
-from reports.prebuilt.series import Fill
-from reports.prebuilt.sessions import Sessions
-from reports.prebuilt.shares import ShareOfTotal
-from reports.prebuilt.shifts import Against
-from reports.prebuilt.statuses import TimeInStatus
-from reports.prebuilt.subtotals import Subtotals
-from reports.prebuilt.tiles import Tiles
-from reports.prebuilt.time_series import PeriodTotals
-from reports.prebuilt.to_date import ToDate
-from reports.prebuilt.trees import TreeRollup
+from reports.prebuilt.customers.cohorts import CohortRetention, Retention
+from reports.prebuilt.customers.funnel import Funnel
+from reports.prebuilt.customers.lifetime import LifetimeValue
+from reports.prebuilt.customers.rfm import RFM
+from reports.prebuilt.customers.sessions import Sessions
+from reports.prebuilt.customers.states import CustomerStates
+from reports.prebuilt.dates.periods import Period
+from reports.prebuilt.dates.shifts import Against
+from reports.prebuilt.distribution.ageing import Ageing
+from reports.prebuilt.distribution.box_plot import BoxPlot
+from reports.prebuilt.distribution.histogram import Histogram, HistogramScale
+from reports.prebuilt.distribution.percentiles import PercentileMethod, Percentiles
+from reports.prebuilt.grouped.grouped_metrics import GroupedMetrics
+from reports.prebuilt.grouped.joined import Variant
+from reports.prebuilt.quality.freshness import Counting, Freshness
+from reports.prebuilt.quality.values import Duplicates, MissingValues
+from reports.prebuilt.ranking.latest import LatestPerGroup
+from reports.prebuilt.ranking.movers import BiggestMovers, Direction
+from reports.prebuilt.ranking.pareto import Pareto
+from reports.prebuilt.ranking.shares import ShareOfTotal
+from reports.prebuilt.ranking.top import TopN, TopPerGroup
+from reports.prebuilt.ranking.top_and_other import TopAndOther
+from reports.prebuilt.shapes.actors import FirstEvent
+from reports.prebuilt.shapes.series import Fill
+from reports.prebuilt.structures.active_users import ActiveUsers
+from reports.prebuilt.structures.intervals import ActiveAsOf, At
+from reports.prebuilt.structures.statuses import TimeInStatus
+from reports.prebuilt.structures.trees import TreeRollup
+from reports.prebuilt.tables.levels import Levels
+from reports.prebuilt.tables.pivot import Pivot
+from reports.prebuilt.tables.subtotals import Subtotals
+from reports.prebuilt.tables.tiles import Tiles
+from reports.prebuilt.time_series.comparison import PeriodComparison
+from reports.prebuilt.time_series.moving import MovingAverage
+from reports.prebuilt.time_series.period_totals import PeriodTotals
+from reports.prebuilt.time_series.running import RunningTotal
+from reports.prebuilt.time_series.to_date import ToDate
+from reports.prebuilt.time_series.weekday_profile import ProfileCells, WeekdayProfile
+from reports.prebuilt.vocabulary.metrics import Ratio
 
 __all__ = [
     "RFM",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports.errors import TemplateError, listed
-from reports.prebuilt.declared import Prebuilt
+from reports.prebuilt.vocabulary.declared import Prebuilt
 from reports.registry import registered
 from reports.report import Report
 from reports.rows import Rows

@@ -14,7 +14,7 @@ from example_project.helpdesk.models import Employee, Ticket
 from example_project.shop.models import Customer, Order, Payment
 from example_project.staff import SeenByStaff
 from reports.prebuilt import Duplicates, Freshness, MissingValues
-from reports.prebuilt.freshness import Source
+from reports.prebuilt.quality.freshness import Source
 
 
 class MissingOfTickets(SeenByStaff, MissingValues):

@@ -15,7 +15,7 @@ from reports.management.header_lines import write_columns
 from reports.management.inspection import Inspection, inspect_report
 from reports.management.python_text import PythonText
 from reports.management.targets import find_target
-from reports.prebuilt.declared import Prebuilt
+from reports.prebuilt.vocabulary.declared import Prebuilt
 
 
 class Command(BaseCommand):

@@ -1,0 +1,1 @@
+"""Who came, stayed, returned and bought."""

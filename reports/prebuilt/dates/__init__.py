@@ -1,0 +1,1 @@
+"""Reports whose rows have dates: ranges, zones, periods, and the range before."""

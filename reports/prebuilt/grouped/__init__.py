@@ -1,0 +1,1 @@
+"""Metrics over several relations, side by side, and the page that is cut first."""

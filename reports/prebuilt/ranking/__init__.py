@@ -1,0 +1,1 @@
+"""First, last, share, and what moved."""

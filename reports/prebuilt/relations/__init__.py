@@ -1,0 +1,1 @@
+"""Metrics over relations to many: each relation's rows grouped by themselves."""

@@ -1,0 +1,1 @@
+"""Trees, intervals and processes."""

@@ -1,0 +1,1 @@
+"""Tables as people read them: across, with subtotals, as tiles."""
