@@ -279,7 +279,7 @@ def test_columns():
 @pytest.mark.parametrize(
     ("attributes", "problem"),
     [
-        ({"date_field": "day"}, "date_field 'day' holds dates, which have no hour; cells is 'weekday'"),
+        ({"date_field": "day"}, "date_field 'day' holds dates, which have no hour; set cells = 'weekday'"),
         ({"average": True}, "an average per day needs a start and an end, or last"),
         ({"metrics": {"hour": Count("pk")}}, "there would be several columns of one name: hour"),
     ],

@@ -45,7 +45,7 @@ torn = st.integers(-4, 8).map(
 )
 
 
-class Figures(Tiles):
+class KeyFigures(Tiles):
     name = "tests.tiles"
     source = Sale
     date_field = "at"
@@ -121,7 +121,7 @@ def check_weeks(facts: Facts, zone: ZoneInfo, first: date, length: int, *, is_me
     weeks = sorted({day - timedelta(days=day.weekday()) for day in span(first, length)})
     start, end = first, first + timedelta(days=length)
     attributes = {"start": start, "end": end, "metrics": metrics, "period": Period.WEEK, "week_start": 1}
-    report = variant(Figures, **attributes)
+    report = variant(KeyFigures, **attributes)
     spans = [span(first, length), span(first - timedelta(days=length), length)]
 
     with stored(facts), timezone.override(zone):
@@ -153,7 +153,7 @@ def test_days_torn_by_a_change_of_clocks_are_those_of_the_oracle(facts, first, l
 @pytest.mark.parametrize("metrics", [{"sold": Count("pk")}, {"sold": Count("at", distinct=True)}])
 def test_the_hour_before_a_torn_midnight_is_of_the_day_before(metrics):
     report = variant(
-        Figures,
+        KeyFigures,
         start=date(2006, 10, 29),
         end=date(2006, 10, 30),
         time_zone="America/St_Johns",
@@ -174,7 +174,7 @@ def test_the_year_before_is_that_of_the_oracle(facts, zone, first, length, is_me
     metrics, count = (METRICS, figures) if is_merged else (APART, apart)
     now = span(first, length)
     report = variant(
-        Figures,
+        KeyFigures,
         start=first,
         end=first + timedelta(days=length),
         metrics=metrics,
@@ -201,7 +201,7 @@ def test_the_year_before_is_that_of_the_oracle(facts, zone, first, length, is_me
 @settings(max_examples=30)
 @given(value=st.decimals(-1000, 1000, places=2), before=st.decimals(-1000, 1000, places=2), target=st.integers(-2, 2))
 def test_changes_and_shares_of_targets_are_those_of_the_oracle(value, before, target):
-    report = variant(Figures, metrics={"total": Sum("amount")}, targets={"total": target})
+    report = variant(KeyFigures, metrics={"total": Sum("amount")}, targets={"total": target})
     facts = [
         {"at": datetime(2025, 1, 15, tzinfo=UTC), "amount": value},
         {"at": datetime(2024, 12, 15, tzinfo=UTC), "amount": before},
@@ -217,7 +217,7 @@ def test_changes_and_shares_of_targets_are_those_of_the_oracle(value, before, ta
 
 
 def test_sql_groups_the_facts_by_period_and_range():
-    class One(Figures):
+    class One(KeyFigures):
         metrics = {"sold": Count("pk")}
         time_zone = "UTC"
         targets = {"sold": 5}
@@ -283,7 +283,7 @@ def test_sql_groups_the_facts_by_period_and_range():
     [({}, 1), ({"against": None}, 1), ({"against": "year"}, 1), ({"metrics": APART}, 2)],
 )
 def test_facts_are_read_as_often_as_the_class_says(attributes, scans):
-    report = variant(Figures, **attributes)
+    report = variant(KeyFigures, **attributes)
 
     assert report.scans == scans
     assert_scans(report().run(), {Sale: scans})
@@ -292,7 +292,7 @@ def test_facts_are_read_as_often_as_the_class_says(attributes, scans):
 @pytest.mark.django_db
 def test_facts_that_are_not_materialized_are_read_for_each_part():
     def scans(materialized):
-        return variant(Figures, materialized=materialized)().run().plan().scans(Sale)
+        return variant(KeyFigures, materialized=materialized)().run().plan().scans(Sale)
 
     assert [scans(each) for each in (True, None)] == [1, 1]
     assert scans(False) > 1
@@ -318,7 +318,7 @@ def test_facts_that_are_not_materialized_are_read_for_each_part():
 )
 def test_the_range_before_has_as_many_periods_or_days(against, period, start, end, before):
     attributes = {"against": against, "period": period, "start": start, "end": end, "time_zone": "Europe/Berlin"}
-    found = range_before(variant(Figures, **attributes)().dates({}), Against(against))
+    found = range_before(variant(KeyFigures, **attributes)().dates({}), Against(against))
 
     local = [bound.astimezone(ZoneInfo("Europe/Berlin")).replace(tzinfo=None) for bound in (found.start, found.end)]
     assert local == [datetime.combine(day, time()) for day in before]
@@ -329,7 +329,7 @@ def test_a_range_within_a_day_has_one_of_its_length_before_it():
     attributes = {"start": start, "end": end, "time_zone": "Europe/Berlin", "period": "hour"}
 
     def before(against):
-        found = range_before(variant(Figures, **attributes)().dates({}), Against(against))
+        found = range_before(variant(KeyFigures, **attributes)().dates({}), Against(against))
         return found.start, found.end
 
     assert before("previous") == (datetime(2025, 3, 29, 18, tzinfo=UTC), start)
@@ -340,7 +340,7 @@ def test_a_range_within_a_day_has_one_of_its_length_before_it():
 @pytest.mark.django_db
 def test_two_years_and_those_one_year_back_overlap():
     report = variant(
-        Figures,
+        KeyFigures,
         start=date(2024, 1, 1),
         end=date(2026, 1, 1),
         against=Against.YEAR,
@@ -358,7 +358,7 @@ def test_two_years_and_those_one_year_back_overlap():
 @pytest.mark.django_db
 def test_without_a_range_before_there_is_no_change():
     with stored([{"at": datetime(2025, 1, 2, tzinfo=UTC)}, {"at": datetime(2024, 12, 30, tzinfo=UTC)}]):
-        row = variant(Figures, against=None)().run().get(name="count")
+        row = variant(KeyFigures, against=None)().run().get(name="count")
 
     assert {name: row[name] for name in ("value", "before", "delta", "change")} == {
         "value": 1,
@@ -371,7 +371,7 @@ def test_without_a_range_before_there_is_no_change():
 @pytest.mark.django_db
 def test_hours_of_a_sparkline_keep_the_one_that_autumn_repeats():
     report = variant(
-        Figures,
+        KeyFigures,
         start=date(2025, 10, 26),
         end=date(2025, 10, 27),
         period=Period.HOUR,
@@ -387,7 +387,7 @@ def test_hours_of_a_sparkline_keep_the_one_that_autumn_repeats():
 
 @pytest.mark.django_db
 def test_dates_have_no_zone():
-    report = variant(Figures, date_field="day", end=date(2025, 1, 4), metrics={"n": Count("pk")})
+    report = variant(KeyFigures, date_field="day", end=date(2025, 1, 4), metrics={"n": Count("pk")})
 
     with stored([{"day": date(2025, 1, day)} for day in (1, 3, 3, 4)]):
         (row,) = report().run()
@@ -401,7 +401,7 @@ def test_dates_have_no_zone():
 def test_metrics_may_have_any_name(against, distinct):
     names = ("by_period", "period", "by_before", "by_now", "value", "f", "name")
     metrics = {name: Count("kind", distinct=distinct) for name in names}
-    report = variant(Figures, against=against, end=date(2025, 1, 3), metrics=metrics)
+    report = variant(KeyFigures, against=against, end=date(2025, 1, 3), metrics=metrics)
 
     with stored([{"at": datetime(2025, 1, 2, 12, tzinfo=UTC), "kind": "a"}]):
         rows = list(report().run())
@@ -411,7 +411,7 @@ def test_metrics_may_have_any_name(against, distinct):
 
 def test_every_fault_of_a_declaration_is_told():
     report = variant(
-        Figures, end=None, date_field="", metrics={"kind": Max("kind")}, targets={"a": 1}, labels={"b": "B"}
+        KeyFigures, end=None, date_field="", metrics={"kind": Max("kind")}, targets={"a": 1}, labels={"b": "B"}
     )
 
     with pytest.raises(DeclarationError) as caught:
@@ -432,7 +432,7 @@ def test_every_fault_of_a_declaration_is_told():
 
 @pytest.mark.django_db
 def test_targets_may_depend_on_the_user():
-    class Aimed(Figures):
+    class Aimed(KeyFigures):
         metrics = {"sold": Count("pk"), "spread": StdDev("amount")}
 
         def get_targets(self):
@@ -452,7 +452,7 @@ def test_targets_may_depend_on_the_user():
 
 @pytest.mark.django_db
 def test_labels_are_texts_of_the_reader_s_language():
-    class Labelled(Figures):
+    class Labelled(KeyFigures):
         metrics = {"sold_items": Count("pk"), "on_monday": Count("pk")}
         labels = {"on_monday": gettext_lazy("Monday")}
 
@@ -463,7 +463,7 @@ def test_labels_are_texts_of_the_reader_s_language():
 # Requests.
 
 
-class Asked(Figures):
+class Asked(KeyFigures):
     """The range, the period, the comparison and the metrics may be asked for."""
 
     name = "tests.asked_tiles"
@@ -501,7 +501,7 @@ def test_requests_that_do_not_fit_are_refused(params, problem):
 
 
 def test_a_range_at_the_first_year_is_refused():
-    report = variant(Figures, start=date(1, 1, 2), end=date(1, 1, 20), against="year")
+    report = variant(KeyFigures, start=date(1, 1, 2), end=date(1, 1, 20), against="year")
 
     with pytest.raises(ParamsError, match="too near"):
         report().query()
@@ -523,9 +523,9 @@ def test_a_range_at_the_first_year_is_refused():
     ],
 )
 def test_declarations_that_do_not_fit_are_refused(attributes, problem):
-    report = variant(Figures, **attributes)
+    report = variant(KeyFigures, **attributes)
 
-    with pytest.raises(DeclarationError, match=f"^Figures: .*{problem}"):
+    with pytest.raises(DeclarationError, match=f"^KeyFigures: .*{problem}"):
         report.get_columns()
 
 
@@ -543,4 +543,4 @@ def test_declarations_that_do_not_fit_are_refused(attributes, problem):
 )
 def test_attributes_of_another_type_are_refused(attributes, problem):
     with pytest.raises(TypeError, match=problem):
-        variant(Figures, **attributes)
+        variant(KeyFigures, **attributes)

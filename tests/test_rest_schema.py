@@ -485,7 +485,7 @@ def test_hostile_values_of_parameters_are_the_client_s_fault(staff_client):
 @pytest.mark.django_db
 @pytest.mark.injection
 @pytest.mark.urls(__name__)
-@pytest.mark.parametrize("key", ["%00", "9223372036854775808", "NaN", "1e100000", "%ED%A0%80", "1,2", ","])
+@pytest.mark.parametrize("key", ["%00", "9223372036854775808", "NaN", "1e100000", "%ED%A0%80", "1,2,3", ","])
 def test_hostile_keys_are_not_found(staff_client, key):
     addresses = [one.partition("{")[0] for one in schema()["paths"] if one.endswith("}/") and "/tests." not in one]
 

@@ -5,16 +5,14 @@
 --   given, a first scan finds them.
 {%- import "prebuilt/macros/metrics.sql" as metric with context %}
 {%- import "prebuilt/macros/dimensions.sql" as dimension with context %}
+{%- set decimal = "numeric" if kind == "numeric" else "double precision::text::numeric" %}
 WITH
 {%- if numbers is given %} bucket_edges AS (
     SELECT {{ numbers }}::{{ kind | sqlsafe }}[] AS edges
 ),
 {%- else %} bucket_ends AS (
-    {%- if kind == "numeric" %}
-    {%- set decimal = "numeric" %}
-    {%- else %}
+    {%- if kind != "numeric" %}
     -- By its text a binary number becomes the decimal that is read as it again; a cast keeps 15 digits.
-    {%- set decimal = "double precision::text::numeric" %}
     {%- endif %}
     SELECT {% if from_low is given %}{{ from_low }}::numeric
         {%- elif to_high is given %}least(min(v.of_value)::{{ decimal | sqlsafe }}, {{ to_high }}::numeric)

@@ -10,6 +10,7 @@
 NULL::{{ type | sqlsafe }}
 {%- endif %} AS {{ name | identifier }}
 {%- endmacro %}
+{%- set within %}OVER ({% if share_within | length %}PARTITION BY {{ dimension.list(share_within, "f") }}{% endif %}){% endset %}
 WITH facts AS {{ materialized }} {{ facts }}
 SELECT {% for each in dimensions.every %}{% if not loop.first %}, {% endif %}{{ dimension.column(each, dimensions, "f") }}{% endfor %}
     {%- for each in metrics %},
@@ -17,7 +18,6 @@ SELECT {% for each in dimensions.every %}{% if not loop.first %}, {% endif %}{{ 
     {%- if each.name in shares %},
     {{ share(each, "OVER ()", each.name ~ "_share") }}
     {%- if has_share_within %},
-    {% set within %}OVER ({% if share_within | length %}PARTITION BY {{ dimension.list(share_within, "f") }}{% endif %}){% endset -%}
     {{ share(each, within, each.name ~ "_share_within") }}
     {%- endif %}
     {%- endif %}

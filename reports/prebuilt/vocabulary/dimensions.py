@@ -11,7 +11,7 @@ from typing import Any
 from django.core.exceptions import FieldError
 from django.db import models
 from django.db.models.constants import LOOKUP_SEP
-from django.db.models.expressions import Col, F, Func
+from django.db.models.expressions import Col, F, Func, Value
 
 from reports.errors import DeclarationError, listed
 from reports.header import Column
@@ -107,7 +107,7 @@ def read_dimension(queryset: models.QuerySet[Any], name: str, value: Any) -> Dim
     kind = type_words(field)
     if kind is None:
         raise DeclarationError(f"dimension {name!r} is a {type(field).__name__}, which is no column's type.")
-    if not resolved.get_group_by_cols():  # Django leaves it out of GROUP BY: one group, also of no row
+    if isinstance(resolved, Value):  # Django leaves it out of GROUP BY: one group, also of no row
         raise DeclarationError(f"dimension {name!r} is the same for every row.")
     is_column = isinstance(resolved, Col)
     null = not is_column or field.null or any(join.join_type != "INNER JOIN" for join in _joins(query))
