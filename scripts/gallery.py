@@ -7,6 +7,7 @@ The data are the example project's, small: the same rows everywhere. A page is o
 
 from __future__ import annotations
 
+import csv
 import inspect
 import io
 import os
@@ -35,7 +36,8 @@ _HEAD = """\
 # The gallery of prebuilt reports
 
 Each class with a question that it answers, the SQL that it runs and the first rows, over the example project's data
-(3 000 tickets, 600 orders). These pages are made by running them: `make gallery`.
+(3 000 tickets, 600 orders). These pages are made by running them: `make gallery`. `SeenByStaff` is the example's own: it
+runs examples as a user of the staff.
 
 | question | class |
 |---|---|
@@ -102,16 +104,20 @@ def _entry(report: type, prebuilt: str) -> str:
     return "\n\n".join(
         [
             f"## {prebuilt}: {report.__name__}\n\n**{_question(report)}**",
-            f"```python\n{dedent(inspect.getsource(report)).strip()}\n```",
+            f"```python\n{_source(report)}\n```",
             _table(rows.getvalue()),
             f"<details><summary>SQL</summary>\n\n```sql\n{_broken(sql.getvalue())}\n```\n\n</details>",
         ]
     )
 
 
-def _table(text: str) -> str:
-    import csv
+def _source(report: type) -> str:
+    """Return a report's code, with the classes of its module that it is made of."""
+    parts = [cls for cls in reversed(report.__mro__) if cls.__module__ == report.__module__]
+    return "\n\n\n".join(dedent(inspect.getsource(cls)).strip() for cls in parts)
 
+
+def _table(text: str) -> str:
     head, *body = csv.reader(io.StringIO(text))
     rows = [head, ["---"] * len(head), *body]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)

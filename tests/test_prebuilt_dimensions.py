@@ -126,7 +126,7 @@ def test_relation_to_another_column_than_the_key_finds_no_object():
     ("value", "source", "problem"),
     [
         ("kinds", Sale, r"there is no field 'kinds' \(there are: amount, .*\)\. Did you mean 'kind'\?"),
-        ("buyer__nam", Sale, r"there is no field 'nam', as in 'buyer__nam', \(there are: .* Did you mean 'name'\?"),
+        ("buyer__nam", Sale, r"there is no field 'nam' as in 'buyer__nam' \(there are: .* Did you mean 'name'\?"),
         ("sales", Buyer, "dimension 'x' leads to many rows by 'sales'; take that model as the source"),
         ("tags__name", Store, "dimension 'x' leads to many rows by 'tags'; take that model as the source"),
         (Lower("buyer__visits__step"), Sale, "dimension 'x' leads to many rows by 'buyer__visits'"),

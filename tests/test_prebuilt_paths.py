@@ -124,7 +124,7 @@ def test_branch_of_generic_relations_and_of_one_to_one():
         (
             Buyer.objects.all(),
             "sales__amuont",
-            "there is no field 'amuont', as in 'sales__amuont', (there are: amount,",
+            "there is no field 'amuont' as in 'sales__amuont' (there are: amount,",
         ),
         (Buyer.objects.all(), "", "there is no field '' (there are: "),
     ],

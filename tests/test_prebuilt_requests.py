@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django import forms
-from django.db.models import Avg, Count, Sum
+from django.db.models import Avg, Count, Q, Sum
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -291,3 +291,60 @@ def test_last_periods_are_those_before_the_end(monkeypatch):
     first, after = [each for each in query.params if isinstance(each, datetime)]
 
     assert first <= timezone.now() < after
+
+
+@pytest.mark.parametrize(
+    ("period", "end", "first"),
+    [
+        (Period.MONTH, date(2025, 5, 1), date(2025, 3, 1)),
+        (Period.MONTH, date(2025, 5, 2), date(2025, 4, 1)),
+        (Period.DAY, date(2025, 5, 1), date(2025, 4, 29)),
+        (Period.YEAR, date(2025, 1, 1), date(2023, 1, 1)),
+    ],
+)
+def test_last_periods_before_an_end(period, end, first):
+    query = of(period=period, start=None, end=end, last=2)().query()
+    kathmandu = ZoneInfo("Asia/Kathmandu")
+
+    given = [each for each in query.params if isinstance(each, datetime)]
+
+    assert given == [datetime(each.year, each.month, each.day, tzinfo=kathmandu) for each in (first, end)]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("limit", 3, "this report takes none"),
+        ("filter", Q(kind="a"), r"get_source\(\) gives the rows that count"),
+        ("order_by", ["-n"], "the rows' order is 'ordering'"),
+    ],
+)
+def test_attribute_that_the_class_would_pass_over_is_refused(name, value, problem):
+    with pytest.raises(TypeError, match=f"has no attribute '{name}': {problem}"):
+        of(**{name: value})
+
+
+def test_report_without_a_source_says_so():
+    with pytest.raises(DeclarationError, match=r"source must be set"):
+        type("Nothing", (PeriodTotals,), {"date_field": "at", "metrics": {"n": Count("pk")}})().query()
+
+
+@pytest.mark.django_db
+def test_source_may_be_chosen_by_a_parameter():
+    class OfKind(PeriodTotals):
+        source = Sale
+        date_field = "day"
+        metrics = {"n": Count("pk")}
+
+        class Params(forms.Form):
+            kind = forms.CharField(required=False)
+
+        def get_source(self) -> Any:
+            return Sale.objects.filter(kind=self.given["kind"]) if self.given.get("kind") else Sale
+
+    report = OfKind()
+    with stored([{"kind": kind, "day": date(2025, 1, 1)} for kind in "aab"]):
+        found = [[row["n"] for row in report.run(params)] for params in ({}, {"kind": "a"}, {})]
+
+    assert found == [[3], [2], [3]]
+    assert dict(report.given) == {}

@@ -82,7 +82,8 @@ class Dated(Prebuilt):
     """A report over rows with a date.
 
     ``start`` and ``end`` bound the rows that count: from ``start`` on, and before ``end``; a date stands for its
-    beginning in the zone. ``last`` is a number of periods instead, of which the last is under way. ``time_zone`` is the
+    beginning in the zone. ``last`` is a number of periods instead of a start: those before the end, or up to the
+    one under way. ``time_zone`` is the
     viewer's by default: Django's current one. ``period`` is one Period, or several of which the first is the default
     and a request may ask for the others.
     """
@@ -135,10 +136,9 @@ class Dated(Prebuilt):
         if number is None or start is not None:
             return start, end
         try:
-            first, after = last_periods(number, calendar, zone)
+            return last_periods(number, calendar, zone, end)
         except (OverflowError, ValueError):
             raise self.refused("last", TOO_FAR) from None
-        return first, after if end is None else end
 
     def moment(self, given: Mapping[str, Any], name: str) -> Bound:
         """Return what an attribute says, or the function that stands in it; see ``moment_of``."""

@@ -47,14 +47,24 @@ def make_range(start: Bound, end: Bound, zone: tzinfo, *, of_dates: bool = False
     return Range(_instant(start, zone), _instant(end, zone), first_day, end_day)
 
 
-def last_periods(number: int, calendar: Calendar, zone: tzinfo) -> tuple[Bound, Bound]:
-    """Return the bounds of that many periods, of which the last is under way."""
+def last_periods(number: int, calendar: Calendar, zone: tzinfo, end: Bound = None) -> tuple[Bound, Bound]:
+    """Return the bounds of that many periods, of which the last is under way, or of those before an end."""
+    if end is not None:
+        until: Any = make_range(None, end, zone).end
+        last = until - timedelta(microseconds=1)
+        hour = hour_of(last, zone) - timedelta(hours=number - 1)
+        return hour if calendar.is_hour else _back(calendar, last.astimezone(zone).date(), number), end
     now = datetime.now(UTC)
     if calendar.is_hour:
         hour = hour_of(now, zone)
         return hour - timedelta(hours=number - 1), hour + timedelta(hours=1)
-    current = calendar.floor(now.astimezone(zone).date())
-    return calendar.step_from(current, 1 - number), calendar.step_from(current)
+    today = now.astimezone(zone).date()
+    return _back(calendar, today, number), calendar.step_from(calendar.floor(today))
+
+
+def _back(calendar: Calendar, day: date, number: int) -> date:
+    """Return when the first of that many periods begins, of which the last holds a day."""
+    return calendar.step_from(calendar.floor(day), 1 - number)
 
 
 def hour_of(instant: datetime, zone: tzinfo) -> datetime:

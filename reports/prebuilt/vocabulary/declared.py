@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
 from django.core.exceptions import FieldError
@@ -56,6 +58,9 @@ class Prebuilt(Asking):
     # How often the SQL may read a table of the source or of a metric's relations.
     scans: ClassVar[int] = 1
 
+    # What a run was given: the cleaned parameters, for ``get_source()`` and the like.
+    given: Mapping[str, Any] = MappingProxyType({})
+
     # What is read of the attributes, once for each class.
     _read: ClassVar[dict[str, Any]] = {}
 
@@ -67,8 +72,9 @@ class Prebuilt(Asking):
     # For subclasses.
 
     def get_source(self) -> type[models.Model] | models.QuerySet[Any]:
-        """Return the model or queryset whose rows count: the ``source``. For subclasses: ask ``self.user``."""
-        assert self.source is not None
+        """Return the model or queryset whose rows count. For subclasses: ask ``self.user`` and ``self.given``."""
+        if self.source is None:
+            raise DeclarationError(f"{type(self).__qualname__}: source must be set.")
         return self.source
 
     def get_shape(self, given: Mapping[str, Any]) -> Mapping[str, object]:
@@ -138,7 +144,9 @@ class Prebuilt(Asking):
         self.get_columns()  # a wrong declaration is told as such
         materialized = _MATERIALIZED[self.asked(context, "materialized")]
         try:
-            shape = self.get_shape(context)
+            run = copy(self)  # the report itself remembers nothing of a run
+            run.given = context
+            shape = run.get_shape(context)
         except FieldError as error:  # rows of get_source() that lack an annotation of the class's source
             raise DeclarationError(f"{type(self).__qualname__}: {error}") from None
         return {**context, "materialized": materialized, **shape}
@@ -164,7 +172,8 @@ class Prebuilt(Asking):
     @classmethod
     def declared_source(cls) -> models.QuerySet[Any]:
         """Return the class's source as a queryset, for what is known without a user."""
-        assert cls.source is not None
+        if cls.source is None:
+            raise DeclarationError("source must be set.")
         return as_queryset(cls.source)
 
     @classmethod

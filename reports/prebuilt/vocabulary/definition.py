@@ -9,6 +9,15 @@ from typing import Any
 
 from reports.prebuilt.vocabulary.attributes import Check
 
+# Attributes that most classes have: one that has not would pass them over in silence.
+_COMMON = frozenset({"date_field", "end", "fill", "last", "limit", "period", "start", "time_zone"})
+# What other libraries call them, and where it is said here.
+_ELSEWHERE = {
+    "filter": "get_source() gives the rows that count",
+    "order_by": "the rows' order is 'ordering'",
+    "params": "the form of the parameters is the class 'Params'",
+    "queryset": "the rows that count are the 'source'",
+}
 # A name as near as this to an attribute's is a slip.
 _NEAR = 0.8
 _SHOWN = (str, int, float, bool, type(None), date, time, timedelta)
@@ -37,6 +46,10 @@ def _problems(cls: type, body: type, vocabulary: Mapping[str, Check]) -> Iterato
             if allowed := check(value):
                 yield f"{body.__qualname__}.{name} is {_shown(value)}; it must be {allowed}."
         elif body is cls and not _is_other(cls, name):
+            if name in _COMMON or name in _ELSEWHERE:
+                instead = _ELSEWHERE.get(name, "this report takes none")
+                yield f"{body.__qualname__} has no attribute {name!r}: {instead}."
+                continue
             for known in get_close_matches(name, vocabulary, n=1, cutoff=_NEAR):
                 yield f"{body.__qualname__} has no attribute {name!r}. Did you mean {known!r}?"
 

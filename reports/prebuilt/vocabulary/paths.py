@@ -104,6 +104,6 @@ def explained(error: FieldError, name: str) -> str:
     """Return Django's message on an unknown name, with the nearest known one."""
     if found := _UNKNOWN.match(str(error)):
         there = found["names"].split(", ")
-        where = f", as in {name!r}," if found["name"] != name else ""
+        where = f" as in {name!r}" if found["name"] != name and found["name"] in name.split(LOOKUP_SEP) else ""
         return f"there is no field {found['name']!r}{where} (there are: {found['names']}).{near(found['name'], there)}"
     return f"{name!r}: {error}"
