@@ -12,7 +12,7 @@ WITH_POSTGRES := $(VENV_PYTHON) -m scripts.with_postgres
 PYTEST := $(VENV_PYTHON) -m pytest -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help environment test demo lint format matrix bench gallery load fuzz memory clean
+.PHONY: help environment test demo lint format matrix bench gallery load fuzz memory oracles clean
 
 help: ## Print this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,11 +23,14 @@ environment:
 	@$(PYTHON) -m scripts.environment .venv
 
 # Twice, since psycopg can bind parameters in the client or in the server; the coverage counted is that of both. Tests
-# that are marked `once` have nothing to do with it.
+# that are marked `once` have nothing to do with it, and the oracles of the prebuilt reports are asked by the client alone.
 test: environment ## Run the tests with both ways of binding, with coverage. ARGS="-k name" chooses.
 	@$(WITH_POSTGRES) -- sh -ec '\
 	  $(PYTEST) --cov --cov-report= --cov-fail-under=0 $(ARGS); \
-	  SERVER_SIDE_BINDING=1 $(PYTEST) --cov --cov-append -m "not once" $(ARGS)'
+	  SERVER_SIDE_BINDING=1 $(PYTEST) --cov --cov-append -m "not (once or oracle)" $(ARGS)'
+
+oracles: environment ## Compare the prebuilt reports with their oracles, with both ways of binding.
+	@$(WITH_POSTGRES) -- sh -ec '$(PYTEST) -m oracle $(ARGS); SERVER_SIDE_BINDING=1 $(PYTEST) -m oracle $(ARGS)'
 
 demo: environment ## Load the example project, compare, serve it. TICKETS=2100000, SERVE=0 to end after the table.
 	@$(WITH_POSTGRES) --keep demo -- $(VENV_PYTHON) example_project/manage.py demo \

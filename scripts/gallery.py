@@ -36,8 +36,8 @@ _HEAD = """\
 # The gallery of prebuilt reports
 
 Each class with a question that it answers, the SQL that it runs and the first rows, over the example project's data
-(3 000 tickets, 600 orders). These pages are made by running them: `make gallery`. `SeenByStaff` is the example's own: it
-runs examples as a user of the staff.
+(3 000 tickets, 600 orders). These pages are made by running them: `make gallery`. `SeenByStaff` is the example's own:
+it runs examples as a user of the staff.
 
 | question | class |
 |---|---|

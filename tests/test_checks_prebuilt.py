@@ -74,7 +74,7 @@ def test_every_fault_of_a_declaration_is_an_error(project):
         )
         for problem in (
             f"there is no field 'kindd' {known}. Did you mean 'kind'?",
-            f"metric 'x': there is no field 'amuont' as in 'x' {known}. Did you mean 'amount'?",
+            f"metric 'x': there is no field 'amuont' {known}. Did you mean 'amount'?",
             "date_field 'kind' is a CharField, and no date.",
         )
     ]

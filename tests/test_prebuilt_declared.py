@@ -154,8 +154,8 @@ def test_every_fault_is_told_at_once():
     assert [each.partition("(")[0].strip() for each in found] == [
         "there is no field 'kindd'",
         "dimension 'buyer_visits_step' leads to many rows by 'buyer__visits'; take that model as the source.",
-        "metric 'x': there is no field 'amuont' as in 'x'",
-        "metric 'y': there is no field 'other' as in 'y'",
+        "metric 'x': there is no field 'amuont'",
+        "metric 'y': there is no field 'other'",
         "date_field 'kind' is a CharField, and no date.",
     ]
 

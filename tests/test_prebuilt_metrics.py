@@ -328,7 +328,7 @@ def test_value_over_no_row_that_is_not_known_is_refused(expression):
     [
         (
             Sum("exacd"),
-            "metric 'x': there is no field 'exacd' as in 'x' .there are: address, .* Did you mean 'exact'",
+            "metric 'x': there is no field 'exacd' .there are: address, .* Did you mean 'exact'",
         ),
         (Count("pk", filter=Q(word__lik="a")), "metric 'x': .*Unsupported lookup 'lik' for CharField"),
         (Sum(F("exact") * F("word")), "metric 'x': .*Cannot infer type of '\\*' expression involving these types"),
