@@ -89,7 +89,7 @@ def acts(anchor: date) -> st.SearchStrategy[dict[str, Any]]:
     at = st.integers(-24, 25).map(lambda each: None if each == 25 else noon + timedelta(hours=12 * each))
     buyers, kinds = st.sampled_from([1, 2, None]), st.sampled_from(["a", None])
     rows = st.fixed_dictionaries({"buyer_id": buyers, "at": at, "kind": kinds})
-    return rows.map(lambda row: {**row, "day": row["at"] and row["at"].date()})
+    return rows.map(lambda row: {**row, "day": row["at"] and row["at"].date()})  # type: ignore[union-attr]
 
 
 def is_a_day(day: date, zone: Any) -> bool:

@@ -15,6 +15,7 @@ from reports.prebuilt import GroupedMetrics, RunningTotal, TopN
 from tests.models import Sale
 from tests.sales import stored
 
+make_class: Any = type
 VISITED = Q(buyer__visits__step="y")
 SALES = [{"buyer_id": 1, "kind": "a", "amount": Decimal(amount)} for amount in (10, 20, 5)]
 VISITS = [{"buyer_id": 1, "step": "y"}] * 3
@@ -30,7 +31,7 @@ def test_filter_over_more_rows_than_the_values_is_refused(parent, metric):
     attributes = {"source": Sale, "metrics": {"total": metric}}
 
     with pytest.raises(DeclarationError, match="would count a value once for each of 'buyer__visits'"):
-        type("Multiplied", (parent,), attributes).get_columns()
+        make_class("Multiplied", (parent,), attributes).get_columns()
 
 
 @pytest.mark.django_db

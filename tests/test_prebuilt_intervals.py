@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from django import forms
@@ -398,7 +398,7 @@ def test_means_of_whole_numbers_are_subtracted():
 @pytest.mark.django_db
 def test_edge_period_and_metrics_are_asked_for():
     class Asked(Buyers):
-        period = [Period.MONTH, Period.WEEK]
+        period: ClassVar[Any] = [Period.MONTH, Period.WEEK]
 
         class Params(forms.Form):
             at = forms.ChoiceField(choices=At.choices, required=False)

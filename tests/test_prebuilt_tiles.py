@@ -318,7 +318,7 @@ def test_facts_that_are_not_materialized_are_read_for_each_part():
 )
 def test_the_range_before_has_as_many_periods_or_days(against, period, start, end, before):
     attributes = {"against": against, "period": period, "start": start, "end": end, "time_zone": "Europe/Berlin"}
-    found = range_before(variant(KeyFigures, **attributes)().dates({}), Against(against))
+    found: Any = range_before(variant(KeyFigures, **attributes)().dates({}), Against(against))
 
     local = [bound.astimezone(ZoneInfo("Europe/Berlin")).replace(tzinfo=None) for bound in (found.start, found.end)]
     assert local == [datetime.combine(day, time()) for day in before]
@@ -329,7 +329,7 @@ def test_a_range_within_a_day_has_one_of_its_length_before_it():
     attributes = {"start": start, "end": end, "time_zone": "Europe/Berlin", "period": "hour"}
 
     def before(against):
-        found = range_before(variant(KeyFigures, **attributes)().dates({}), Against(against))
+        found: Any = range_before(variant(KeyFigures, **attributes)().dates({}), Against(against))
         return found.start, found.end
 
     assert before("previous") == (datetime(2025, 3, 29, 18, tzinfo=UTC), start)

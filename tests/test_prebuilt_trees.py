@@ -129,7 +129,7 @@ def figures(facts: Sequence[Mapping[str, Any]], suffix: str = "") -> dict[str, A
     found = {
         "count": len(facts),
         "total": sum(amounts, Decimal()) if amounts else None,
-        "mean": near(mean) if amounts else None,
+        "mean": None if mean is None else near(mean),
         "most": max(quantities, default=None),
         "share": near(len(facts) / mean) if mean else None,
     }
@@ -139,7 +139,7 @@ def figures(facts: Sequence[Mapping[str, Any]], suffix: str = "") -> dict[str, A
 def way_up(node: int, parents: Mapping[int, int | None]) -> list[int] | None:
     """Return the nodes from the root to one; None when the way up comes round."""
     path = [node]
-    while (above := parents[path[0]]) in parents:
+    while (above := parents[path[0]]) is not None and above in parents:
         if above in path:
             return None
         path.insert(0, above)
@@ -316,7 +316,7 @@ def test_keys_may_be_texts():
 
     with connection.schema_editor() as editor:
         editor.create_model(Part)
-    Part.objects.bulk_create([Part(code="a", weight=1), Part(code="b", within_id="a", weight=Decimal("2.5"))])
+    Part._default_manager.bulk_create([Part(code="a", weight=1), Part(code="b", within_id="a", weight=Decimal("2.5"))])
 
     rows = list(Parts().run().values_list("code", "path", "labels", "weight_total"))
 
@@ -335,7 +335,10 @@ def test_relations_do_not_multiply_one_another():
             "age": Max("sales__buyer__joined"),
         }
 
-    shelves = [{"id": 1, "name": "a"}, *({"id": each, "name": "b", "parent_id": 1} for each in (2, 3))]
+    shelves: list[dict[str, Any]] = [
+        {"id": 1, "name": "a"},
+        *({"id": each, "name": "b", "parent_id": 1} for each in (2, 3)),
+    ]
     buyer = {"id": 1, "name": "one", "joined": date(2025, 1, 1)}
 
     with stored([{"shelf_id": 1}] * 2 + [{"shelf_id": 3, "buyer_id": 1}], shelves=shelves, buyers=[buyer]):
@@ -421,7 +424,7 @@ def test_nodes_are_a_table_of_their_own_when_materialized(materialized):
     ],
 )
 def test_declaration_is_refused(attributes, message):
-    report = type("Wrong", (Tree,), {"metrics": {}, "label": "", **attributes})
+    report: Any = type("Wrong", (Tree,), {"metrics": {}, "label": "", **attributes})
 
     with pytest.raises(DeclarationError, match=re.escape(f"Wrong: {message}")):
         report.get_columns()
