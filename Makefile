@@ -22,12 +22,12 @@ environment:
 	  echo "$(PYTHON) is missing or older than Python 3.11. Name another: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -m scripts.environment .venv
 
-# Twice, since psycopg can bind parameters in the client or in the server; the coverage counted is that of both. Tests
+# Twice, since psycopg can bind parameters in the client or in the server; coverage is counted with the client's. Tests
 # that are marked `once` have nothing to do with it, and the oracles of the prebuilt reports are asked by the client alone.
 test: environment ## Run the tests with both ways of binding, with coverage. ARGS="-k name" chooses.
 	@$(WITH_POSTGRES) -- sh -ec '\
-	  $(PYTEST) --cov --cov-report= --cov-fail-under=0 $(ARGS); \
-	  SERVER_SIDE_BINDING=1 $(PYTEST) --cov --cov-append -m "not (once or oracle)" $(ARGS)'
+	  $(PYTEST) --cov $(ARGS); \
+	  SERVER_SIDE_BINDING=1 $(PYTEST) -m "not (once or oracle)" $(ARGS)'
 
 oracles: environment ## Compare the prebuilt reports with their oracles, with both ways of binding.
 	@$(WITH_POSTGRES) -- sh -ec '$(PYTEST) -m oracle $(ARGS); SERVER_SIDE_BINDING=1 $(PYTEST) -m oracle $(ARGS)'
