@@ -266,9 +266,9 @@ OPERATIONS = {
     "union of slices": lambda rows: rows.order_by("id")[:2].union(rows.order_by("-id")[:2], all=True).order_by("-n"),
     "difference": lambda rows: rows.difference(rows.filter(name="a")).order_by("id"),
     "or of slices": lambda rows: (rows.order_by("id")[:2] | rows.order_by("-id")[:1]).order_by("id"),
-    "in a filter": lambda rows: Buyer.objects.filter(id__in=rows.order_by("-id")[:2].values("id")).values("id"),
+    "in a filter": lambda rows: Buyer.objects.filter(id__in=rows.order_by("-id")[:2].values("id")).order_by("id").values("id"),
     "in its own filter": lambda rows: rows.filter(id__in=rows.order_by("name", "id")[:3].values("id")).order_by("id"),
-    "in Exists": lambda rows: Buyer.objects.filter(Exists(rows.filter(id=OuterRef("id"), n__gt=3))).values("id"),
+    "in Exists": lambda rows: Buyer.objects.filter(Exists(rows.filter(id=OuterRef("id"), n__gt=3))).order_by("id").values("id"),
     "in Subquery": lambda rows: Buyer.objects.annotate(
         x=Subquery(rows.filter(region=OuterRef("region")).order_by("-id").values("n")[:1]),
         y=Subquery(rows.filter(id=OuterRef("id"), name__gte="b").values("n")),
