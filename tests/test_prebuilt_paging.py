@@ -218,6 +218,10 @@ def test_rows_are_those_of_all_rows(given_world, variant, filters, order, cut):
         assert sums["seen__sum"] == (sum(row["seen"] for row in found) if found else None)
 
 
+def in_order(buyers: Any) -> Any:
+    return buyers.order_by("id").values("id")
+
+
 OPERATIONS = {
     "values": lambda rows: rows.order_by("name", "id").values("seen", "n")[1:4],
     "values of the key": lambda rows: rows.order_by("-id").values("id")[:2],
@@ -266,13 +270,13 @@ OPERATIONS = {
     "union of slices": lambda rows: rows.order_by("id")[:2].union(rows.order_by("-id")[:2], all=True).order_by("-n"),
     "difference": lambda rows: rows.difference(rows.filter(name="a")).order_by("id"),
     "or of slices": lambda rows: (rows.order_by("id")[:2] | rows.order_by("-id")[:1]).order_by("id"),
-    "in a filter": lambda rows: Buyer.objects.filter(id__in=rows.order_by("-id")[:2].values("id")).order_by("id").values("id"),
+    "in a filter": lambda rows: in_order(Buyer.objects.filter(id__in=rows.order_by("-id")[:2].values("id"))),
     "in its own filter": lambda rows: rows.filter(id__in=rows.order_by("name", "id")[:3].values("id")).order_by("id"),
-    "in Exists": lambda rows: Buyer.objects.filter(Exists(rows.filter(id=OuterRef("id"), n__gt=3))).order_by("id").values("id"),
+    "in Exists": lambda rows: in_order(Buyer.objects.filter(Exists(rows.filter(id=OuterRef("id"), n__gt=3)))),
     "in Subquery": lambda rows: Buyer.objects.annotate(
         x=Subquery(rows.filter(region=OuterRef("region")).order_by("-id").values("n")[:1]),
         y=Subquery(rows.filter(id=OuterRef("id"), name__gte="b").values("n")),
-    ).values("id", "x", "y"),
+    ).order_by("id").values("id", "x", "y"),
     "extra where": lambda rows: rows.extra(where=["n > 2"]).order_by("id")[:2],
     "extra select": lambda rows: rows.extra(select={"x": "n + 1"}).order_by("id")[:2],
     "extra order": lambda rows: rows.extra(order_by=["-n"])[:2],
