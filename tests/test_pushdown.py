@@ -181,8 +181,10 @@ def test_pushdown_of_the_example(db: None) -> None:
 
 @pytest.mark.parametrize("analyzed", [False, True])
 def test_pushdown_of_an_empty_report(analyzed: bool, db: None) -> None:
-    if analyzed:
-        with connection.cursor() as cursor:
+    with connection.cursor() as cursor:
+        # Of a table that other tests have filled and analyzed the planner remembers the size; a new file has none.
+        cursor.execute("TRUNCATE helpdesk_department, helpdesk_ticket CASCADE")
+        if analyzed:
             cursor.execute("ANALYZE helpdesk_department, helpdesk_ticket")
     user = User.objects.create_user("staff", is_staff=True)
 
