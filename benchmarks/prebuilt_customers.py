@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from django.db import connection
 from django.db.models import Count, Exists, Max, Min, OuterRef, Q
 from django.db.models.functions import TruncMonth
 
+from benchmarks.statements import execute, run
 from benchmarks.timing import Comparison, compare
 from example_project.dashboards import loading as dashboards
 from example_project.dashboards.models import Visit
@@ -155,7 +155,7 @@ def measure() -> Iterator[Comparison]:
     helpdesk.load(ROWS // 4 * shop.TICKETS_PER_ORDER, io.StringIO())
     shop.load(ROWS // 4, io.StringIO())
     dashboards.load(io.StringIO())
-    _execute("VACUUM ANALYZE dashboards_visit")
+    execute("VACUUM ANALYZE dashboards_visit")
     known: list[tuple[str, type[Any], str, Callable[[], object] | None]] = [
         ("retention", Kept, RETENTION, _retention),
         ("lifetime value", Worth, WORTH, None),
@@ -165,19 +165,9 @@ def measure() -> Iterator[Comparison]:
         ("RFM", Scores, SCORES, _scores),
     ]
     for name, report, sql, orm in known:
-        yield compare(f"{name}, {ROWS:,} visits / by hand", _run(report), lambda sql=sql: _execute(sql))  # type: ignore[misc]
+        yield compare(f"{name}, {ROWS:,} visits / by hand", run(report), lambda sql=sql: execute(sql))  # type: ignore[misc]
         if orm:
-            yield compare(f"{name}, {ROWS:,} visits / the ORM", _run(report), orm)
-
-
-def _run(report: type[Any]) -> Callable[[], object]:
-    return lambda: list(report().run().values_list())
-
-
-def _execute(sql: str) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
-        return cursor.fetchall() if cursor.description else []
+            yield compare(f"{name}, {ROWS:,} visits / the ORM", run(report), orm)
 
 
 def _retention() -> object:

@@ -11,10 +11,10 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from django.db import connection
 from django.db.models import Case, Count, FloatField, IntegerField, Max, Min, Q, Value, When
 from django.db.models.functions import Cast, Floor, Least
 
+from benchmarks.statements import execute, run
 from benchmarks.timing import Comparison, compare
 from example_project.helpdesk.loading import load
 from example_project.helpdesk.models import Ticket
@@ -109,7 +109,7 @@ class Ages(Ageing):
 def measure() -> Iterator[Comparison]:
     """Yield each class against SQL written by hand, and most against the ORM."""
     load(ROWS, io.StringIO())
-    _execute("VACUUM ANALYZE helpdesk_ticket")
+    execute("VACUUM ANALYZE helpdesk_ticket")
     known: list[tuple[str, type[Any], str, Callable[[], object] | None]] = [
         ("histogram", Hours, HISTOGRAM, _histogram),
         ("histogram of edges", EdgedHours, EDGED, _edged),
@@ -118,19 +118,9 @@ def measure() -> Iterator[Comparison]:
         ("ageing", Ages, AGES, _ages),
     ]
     for name, report, sql, orm in known:
-        yield compare(f"{name}, {ROWS:,} tickets / by hand", _run(report), lambda sql=sql: _execute(sql))  # type: ignore[misc]
+        yield compare(f"{name}, {ROWS:,} tickets / by hand", run(report), lambda sql=sql: execute(sql))  # type: ignore[misc]
         if orm:
-            yield compare(f"{name}, {ROWS:,} tickets / the ORM", _run(report), orm, runs=5)
-
-
-def _run(report: type[Any]) -> Callable[[], object]:
-    return lambda: list(report().run().values_list())
-
-
-def _execute(sql: str) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
-        return cursor.fetchall() if cursor.description else []
+            yield compare(f"{name}, {ROWS:,} tickets / the ORM", run(report), orm, runs=5)
 
 
 def _histogram() -> object:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from django.db import connection
 from django.db.models import Avg, Count, F, OuterRef, Q, Subquery, Sum
 
 from benchmarks.reference import (
@@ -16,6 +15,7 @@ from benchmarks.reference import (
     create_departments,
     create_stores,
 )
+from benchmarks.statements import execute, run
 from benchmarks.timing import Comparison, compare
 from reports.prebuilt import GroupedMetrics, Variant
 
@@ -95,36 +95,25 @@ def measure() -> Iterator[Comparison]:
     """Yield all departments, pages of them, the variants, and the stores."""
     create_departments(ROWS)
     size = f"{ROWS:,} tickets"
-    yield compare(f"3 metrics, {size} / by hand", _run(OfTickets), lambda: _execute(TICKETS))
-    yield compare(f"3 metrics, {size} / 3 chained Subquery", _run(OfTickets), _subqueries, runs=5)
-    yield compare(f"2 relations, {size} / UNION ALL of them", _run(OfBoth), _run(OfBothByUnion))
-    yield compare(f"2 relations, {size}: page of 20 / all", _page(OfBoth), _run(OfBoth))
+    yield compare(f"3 metrics, {size} / by hand", run(OfTickets), lambda: execute(TICKETS))
+    yield compare(f"3 metrics, {size} / 3 chained Subquery", run(OfTickets), _subqueries, runs=5)
+    yield compare(f"2 relations, {size} / UNION ALL of them", run(OfBoth), run(OfBothByUnion))
+    yield compare(f"2 relations, {size}: page of 20 / all", _page(OfBoth), run(OfBoth))
     yield compare(f"2 relations, {size}: page of 20 / by LATERAL", _page(OfBoth), _page(OfBothByLateral))
     yield compare(f"page of 20 by name, {size} / 3 chained Subquery", _page(OfTickets), _subqueries_of_page)
     yield compare(
         f"one of four regions, {size} / all",
         lambda: list(OfRegions().run().filter(region="north").values_list()),
-        _run(OfRegions),
+        run(OfRegions),
     )
     create_stores(32)
-    yield compare("32 stores, 160,000 employees / UNION ALL by hand", _run(OfStores), lambda: _execute(STORES))
+    yield compare("32 stores, 160,000 employees / UNION ALL by hand", run(OfStores), lambda: execute(STORES))
     create_stores(2)
-    yield compare("2 stores / Count(distinct=True) twice", _run(OfStores), _distinct, runs=1)
-
-
-def _run(report: type[Any]) -> Callable[[], object]:
-    return lambda: list(report().run().values_list())
+    yield compare("2 stores / Count(distinct=True) twice", run(OfStores), _distinct, runs=1)
 
 
 def _page(report: type[Any]) -> Callable[[], object]:
     return lambda: list(report().run().order_by("name", "id")[:20].values_list())
-
-
-def _execute(sql: str) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
-        rows: list[Any] = cursor.fetchall()
-    return rows
 
 
 def _chained() -> Any:

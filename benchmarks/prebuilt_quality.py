@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
-from django.db import connection
 from django.db.models import Count, Max, Min, Q
 
+from benchmarks.statements import execute, run
 from benchmarks.timing import Comparison, compare
 from example_project.helpdesk.loading import load
 from example_project.helpdesk.models import Department, Employee, Invoice, Ticket
@@ -74,7 +74,7 @@ class Estimated(Latest):
 def measure() -> Iterator[Comparison]:
     """Yield each class against SQL written by hand, and against the ORM."""
     load(ROWS, io.StringIO())
-    _execute("VACUUM ANALYZE helpdesk_ticket")
+    execute("VACUUM ANALYZE helpdesk_ticket")
     known: list[tuple[str, type[Any], str, Callable[[], object]]] = [
         ("missing values", Missing, MISSING, _missing),
         ("duplicates", Twice, TWICE, _twice),
@@ -82,18 +82,8 @@ def measure() -> Iterator[Comparison]:
         ("freshness with estimates", Estimated, LATEST, _latest),
     ]
     for name, report, sql, orm in known:
-        yield compare(f"{name}, {ROWS:,} tickets / by hand", _run(report), lambda sql=sql: _execute(sql))  # type: ignore[misc]
-        yield compare(f"{name}, {ROWS:,} tickets / the ORM", _run(report), orm)
-
-
-def _run(report: type[Any]) -> Callable[[], object]:
-    return lambda: list(report().run().values_list())
-
-
-def _execute(sql: str) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
-        return cursor.fetchall() if cursor.description else []
+        yield compare(f"{name}, {ROWS:,} tickets / by hand", run(report), lambda sql=sql: execute(sql))  # type: ignore[misc]
+        yield compare(f"{name}, {ROWS:,} tickets / the ORM", run(report), orm)
 
 
 def _missing() -> object:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
-from django.db import connection
 from django.db.models import Count, F, Q, Window
 from django.db.models.functions import Abs, Rank, RowNumber
 
+from benchmarks.statements import execute, run
 from benchmarks.timing import Comparison, compare
 from example_project.helpdesk.loading import load
 from example_project.helpdesk.models import Ticket
@@ -114,7 +114,7 @@ class Movers(BiggestMovers):
 def measure() -> Iterator[Comparison]:
     """Yield each class against SQL written by hand and the ORM, and the two forms of LatestPerGroup."""
     load(ROWS, io.StringIO())
-    _execute("VACUUM ANALYZE helpdesk_ticket")
+    execute("VACUUM ANALYZE helpdesk_ticket")
     known: list[tuple[str, type[Any], str, Callable[[], object]]] = [
         ("latest 3 of a department", Latest, LATEST, _latest),
         ("top 10 and other", BusiestAndOther, TOP_AND_OTHER, _top_and_other),
@@ -122,24 +122,14 @@ def measure() -> Iterator[Comparison]:
         ("biggest movers", Movers, MOVERS, _movers),
     ]
     for name, report, sql, orm in known:
-        yield compare(f"{name}, {ROWS:,} rows / by hand", _run(report), lambda sql=sql: _execute(sql))  # type: ignore[misc]
-        yield compare(f"{name}, {ROWS:,} rows / the ORM", _run(report), orm)
-    yield compare(f"LATERAL with index, {ROWS:,} rows / window", _run(Latest), _run(LatestByWindow))
+        yield compare(f"{name}, {ROWS:,} rows / by hand", run(report), lambda sql=sql: execute(sql))  # type: ignore[misc]
+        yield compare(f"{name}, {ROWS:,} rows / the ORM", run(report), orm)
+    yield compare(f"LATERAL with index, {ROWS:,} rows / window", run(Latest), run(LatestByWindow))
     yield compare(
         f"window, {ROWS:,} rows / LATERAL by an index of the group",
-        _run(LatestOfEmployees),
-        _run(LatestOfEmployeesByLateral),
+        run(LatestOfEmployees),
+        run(LatestOfEmployeesByLateral),
     )
-
-
-def _run(report: type[Any]) -> Callable[[], object]:
-    return lambda: list(report().run().values_list())
-
-
-def _execute(sql: str) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
-        return cursor.fetchall() if cursor.description else []
 
 
 def _latest() -> object:

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, ClassVar
 
-from django.db import connection, models
+from django.db import models
 from django.db.models import Count, Max, Q, Sum, Window
 from django.db.models.functions import Lead
 
+from benchmarks.statements import execute, run
 from benchmarks.timing import Comparison, compare
 from example_project.dashboards import loading as dashboards
 from example_project.dashboards.models import StatusChange, Visit
@@ -179,9 +180,9 @@ def measure() -> Iterator[Comparison]:
     ]
     for name, report, sql, orm in known:
         subject = name.partition(" / ")[0]
-        yield compare(f"{name}, {ROWS:,} rows", _run(report), lambda sql=sql: _execute(sql), runs=RUNS)  # type: ignore[misc]
+        yield compare(f"{name}, {ROWS:,} rows", run(report), lambda sql=sql: execute(sql), runs=RUNS)  # type: ignore[misc]
         if name != known[-1][0]:
-            yield compare(f"{subject} / the ORM, {ROWS:,} rows", _run(report), orm, runs=RUNS)
+            yield compare(f"{subject} / the ORM, {ROWS:,} rows", run(report), orm, runs=RUNS)
 
 
 def _load() -> None:
@@ -189,19 +190,9 @@ def _load() -> None:
     shop.load(ROWS // 4, io.StringIO())
     dashboards.load(io.StringIO())
     for statement in CREATE.format(rows=ROWS, nodes=ROWS // 10).split(";"):
-        _execute(statement)
+        execute(statement)
     for table in ("helpdesk_ticket", "dashboards_statuschange", "dashboards_visit"):
-        _execute(f"VACUUM ANALYZE {table}")
-
-
-def _run(report: type[Any]) -> Callable[[], object]:
-    return lambda: list(report().run().values_list())
-
-
-def _execute(sql: str) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
-        return cursor.fetchall() if cursor.description else []
+        execute(f"VACUUM ANALYZE {table}")
 
 
 def _tree() -> object:

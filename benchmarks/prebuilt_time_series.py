@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime
 from itertools import accumulate
 from typing import Any
 
-from django.db import connection
 from django.db.models import Count, Sum
 from django.db.models.functions import ExtractHour, ExtractIsoWeekDay, TruncDate, TruncMonth
 
+from benchmarks.statements import execute, run
 from benchmarks.tickets import BenchmarkTicket, create_table
 from benchmarks.timing import Comparison, compare
 from reports.prebuilt import (
@@ -188,18 +188,8 @@ def measure() -> Iterator[Comparison]:
         ("weekday and hour", ByWeekday, PROFILE, _profile),
     ]
     for name, report, sql, orm in known:
-        yield compare(f"{name}, {ROWS:,} rows / by hand", _run(report), lambda sql=sql: _execute(sql))  # type: ignore[misc]
-        yield compare(f"{name}, {ROWS:,} rows / the ORM", _run(report), orm)
-
-
-def _run(report: type[Any]) -> Callable[[], object]:
-    return lambda: list(report().run().values_list())
-
-
-def _execute(sql: str) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
-        return list(cursor.fetchall())
+        yield compare(f"{name}, {ROWS:,} rows / by hand", run(report), lambda sql=sql: execute(sql))  # type: ignore[misc]
+        yield compare(f"{name}, {ROWS:,} rows / the ORM", run(report), orm)
 
 
 def _instant(day: date) -> datetime:

@@ -7,7 +7,6 @@ from types import CodeType
 
 from django.core import checks
 
-from reports.checks.ordering import check_ordering
 from reports.checks.places import placed
 from reports.checks.subject import Subject, codes_of
 from reports.errors import DeclarationError, near
@@ -32,12 +31,6 @@ def check_declaration(report: type[Report]) -> Iterator[checks.CheckMessage]:
                 obj=report,
                 id="reports.E013",
             )
-
-
-def check_own_ordering(subject: Subject) -> Iterator[checks.CheckMessage]:
-    """E007 and W001, for an ordering of the project's own: those of this package leave no two rows equal."""
-    if subject.report.ordering:
-        yield from check_ordering(subject)
 
 
 def check_bound(subject: Subject) -> Iterator[checks.CheckMessage]:

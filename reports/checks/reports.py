@@ -18,7 +18,7 @@ from reports.checks.folders import check_folder
 from reports.checks.names import check_undeclared, check_unused
 from reports.checks.ordering import check_ordering
 from reports.checks.places import placed, raised
-from reports.checks.prebuilt import check_bound, check_declaration, check_own_ordering
+from reports.checks.prebuilt import check_bound, check_declaration
 from reports.checks.quoting import check_quoting
 from reports.checks.reading import Reading
 from reports.checks.settings import check_settings
@@ -48,7 +48,7 @@ _CHECKS: tuple[_Check, ...] = (
     check_unread,
 )
 
-_PREBUILT: tuple[_Check, ...] = (check_bound, check_own_ordering, check_examples)
+_PREBUILT: tuple[_Check, ...] = (check_bound, check_ordering, check_examples)
 
 _HINT = "Templates stand in <app>/sql/<app_label>/ and are named from there: app_label/name.sql."
 

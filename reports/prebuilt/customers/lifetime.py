@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 from reports.errors import DeclarationError
 from reports.header import Column
 from reports.prebuilt.customers.cohorts import Cohorts
-from reports.prebuilt.customers.monetary import aggregate, quotient, read_number
+from reports.prebuilt.customers.monetary import aggregate, read_number
 from reports.prebuilt.vocabulary.attributes import Check, optional
 from reports.prebuilt.vocabulary.facts import BY
 from reports.prebuilt.vocabulary.metrics import Metric
+from reports.prebuilt.vocabulary.numbers import quotient_type
 
 
 class LifetimeValue(Cohorts):
@@ -33,7 +34,7 @@ class LifetimeValue(Cohorts):
         monetary = cls.read_monetary()
         yield Column("value", monetary.type)
         yield Column("running", monetary.type)
-        yield Column("per_actor", quotient(monetary), null=True)
+        yield Column("per_actor", quotient_type(monetary.type), null=True)
 
     @classmethod
     def readings(cls) -> Sequence[Callable[[], Any]]:
@@ -61,4 +62,4 @@ class LifetimeValue(Cohorts):
 
     def get_shape(self, given: Mapping[str, Any]) -> Mapping[str, object]:
         monetary = self.read_monetary()
-        return {**super().get_shape(given), "type": monetary.type, "quotient": quotient(monetary)}
+        return {**super().get_shape(given), "type": monetary.type, "quotient": quotient_type(monetary.type)}

@@ -8,8 +8,7 @@ from django.db import models
 
 from reports.errors import DeclarationError
 from reports.prebuilt.vocabulary.metrics import Metric, Ratio, is_metric, read_metric
-
-_NUMBERS = ("bigint", "numeric", "double precision", "real")
+from reports.prebuilt.vocabulary.numbers import NUMBERS
 
 
 def aggregate(value: Any) -> str | None:
@@ -26,11 +25,6 @@ def read_number(source: models.QuerySet[Any], name: str, value: Any) -> Metric:
     if value is None:
         raise DeclarationError(f'{name} is not set; give it an aggregate, such as Sum("amount").')
     found = read_metric(source, name, value)
-    if found.type not in _NUMBERS:
+    if found.type not in NUMBERS:
         raise DeclarationError(f"{name} is a {found.type}, and no number.")
     return found
-
-
-def quotient(metric: Metric) -> str:
-    """Return the type of a metric divided by a number."""
-    return "double precision" if metric.type in ("double precision", "real") else "numeric"

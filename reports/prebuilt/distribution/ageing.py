@@ -14,7 +14,7 @@ from reports.prebuilt.dates.dated import Dated, Dates
 from reports.prebuilt.dates.moments import TOO_FAR
 from reports.prebuilt.dates.ranges import local_day, make_range
 from reports.prebuilt.distribution.edges import array, ascending, bucket_of
-from reports.prebuilt.shapes.measured import check_counted, count_of, is_key
+from reports.prebuilt.shapes.measured import check_counted, count_of
 from reports.prebuilt.vocabulary import attributes
 from reports.prebuilt.vocabulary.attributes import Check, flag, whole
 from reports.prebuilt.vocabulary.facts import grouped
@@ -51,7 +51,7 @@ class Ageing(Dated):
     @classmethod
     def read_columns(cls) -> Iterable[Column]:
         """Yield the bucket and its days, the dimensions, the count of rows and the metrics."""
-        has_key = is_key(cls)
+        has_key = cls.has_key()
         yield Column("bucket", "integer", pk=has_key)
         yield Column("label", "text")
         yield from (Column(name, "integer", null=True, unit="days") for name in ("from_days", "to_days"))

@@ -11,10 +11,11 @@ from django.db.models.lookups import IsNull
 from reports.header import Column
 from reports.prebuilt.distribution.edges import exact
 from reports.prebuilt.distribution.percentiles import BETWEEN, OfSorted, PercentileMethod
-from reports.prebuilt.shapes.measured import EXACT, count_of
+from reports.prebuilt.shapes.measured import count_of
 from reports.prebuilt.vocabulary.attributes import Check, finite
 from reports.prebuilt.vocabulary.facts import grouped
 from reports.prebuilt.vocabulary.metrics import Metric, Part
+from reports.prebuilt.vocabulary.numbers import EXACT
 
 _ENDS: Mapping[str, Any] = {"min": Min, "max": Max}
 

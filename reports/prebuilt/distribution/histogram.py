@@ -12,9 +12,10 @@ from django.db.models.lookups import GreaterThan, IsNull
 from reports.errors import DeclarationError, listed
 from reports.header import Column
 from reports.prebuilt.distribution.edges import MOST_BUCKETS, array, ascending, bucket_of, cast, exact, is_at, is_finite
-from reports.prebuilt.shapes.measured import BINARY, EXACT, NUMBERS, Measured, count_of, is_key
+from reports.prebuilt.shapes.measured import Measured, count_of
 from reports.prebuilt.vocabulary.attributes import Check, finite, flag, member, optional, whole
 from reports.prebuilt.vocabulary.facts import grouped
+from reports.prebuilt.vocabulary.numbers import BINARY, EXACT, NUMBERS
 
 
 class HistogramScale(models.TextChoices):
@@ -65,7 +66,7 @@ class Histogram(Measured):
     @classmethod
     def read_columns(cls) -> Iterable[Column]:
         """Yield the bucket and its edges, the dimensions, the count of rows and the metrics."""
-        has_key, kind = is_key(cls), cls.read_kind()
+        has_key, kind = cls.has_key(), cls.read_kind()
         yield Column("bucket", "integer", pk=has_key)
         yield from (Column(name, kind, null=True) for name in ("low", "high"))
         yield from (dimension.column(pk=has_key) for dimension in cls.read_dimensions())

@@ -10,11 +10,12 @@ from django.db.models import Aggregate
 
 from reports.header import Column
 from reports.prebuilt.distribution.edges import exact
-from reports.prebuilt.shapes.measured import NUMBERS, Measured, count_of, is_key
+from reports.prebuilt.shapes.measured import Measured, count_of
 from reports.prebuilt.vocabulary.attributes import Check, finite, is_list, member
 from reports.prebuilt.vocabulary.dimensions import Dimension
 from reports.prebuilt.vocabulary.facts import grouped
 from reports.prebuilt.vocabulary.metrics import Metric, Part
+from reports.prebuilt.vocabulary.numbers import NUMBERS
 
 # What has a place in an order, and what can be interpolated.
 _SORTED = (*NUMBERS, "character varying", "date", "interval", "text", "time", "timestamptz")
@@ -84,7 +85,7 @@ class OfSorted(Measured):
     @classmethod
     def grouped_columns(cls) -> Iterable[Column]:
         """Yield the dimensions and the count of values."""
-        has_key = is_key(cls)
+        has_key = cls.has_key()
         yield from (dimension.column(pk=has_key) for dimension in cls.read_dimensions())
         yield Column("rows", "bigint")
 

@@ -24,7 +24,6 @@ from reports.prebuilt.vocabulary.attributes import Check, member, optional
 from reports.prebuilt.vocabulary.declared import Prebuilt
 from reports.prebuilt.vocabulary.dimensions import Dimension, named, read_dimensions
 from reports.prebuilt.vocabulary.metrics import Metric, Part, Ratio, read_metric
-from reports.prebuilt.vocabulary.names import check_given
 from reports.prebuilt.vocabulary.problems import read_all
 from reports.prebuilt.vocabulary.selection import Dimensions
 from reports.source import TemplateSource
@@ -92,7 +91,7 @@ class GroupedMetrics(Prebuilt):
         """Yield the key and the fields, or the dimensions, and then the metrics."""
         if cls.dimensions:
             dimensions = cls.read_dimensions()
-            is_key = not any(each.null for each in dimensions) and "dimensions" not in cls.get_form_class().base_fields
+            is_key = cls.has_key()
             yield from (each.column(pk=is_key) for each in dimensions)
         else:
             key, *fields = cls.read_fields()
@@ -119,11 +118,7 @@ class GroupedMetrics(Prebuilt):
             key = source.model._meta.pk
             if isinstance(key, models.CompositePrimaryKey) or key is None:
                 raise DeclarationError(f"{source.model.__name__} has a key of several columns: set dimensions.")
-            try:
-                check_given("field", named(cls.fields))
-                return read_dimensions(source, {key.name: key.name, **named(cls.fields)})
-            except DeclarationError as error:
-                raise DeclarationError(*[each.replace("dimension", "field", 1) for each in error.problems]) from None
+            return read_dimensions(source, {key.name: key.name, **named(cls.fields)}, what="field")
 
         return () if cls.dimensions else cls.kept("fields", read)
 

@@ -14,7 +14,7 @@ from django.db.models.lookups import IsNull, Regex
 from reports.errors import DeclarationError
 from reports.header import Column
 from reports.prebuilt.dates.ranged import Ranged
-from reports.prebuilt.shapes.measured import check_counted, count_of, is_key
+from reports.prebuilt.shapes.measured import check_counted, count_of
 from reports.prebuilt.vocabulary import attributes
 from reports.prebuilt.vocabulary.attributes import Check, flag, nothing, optional, whole
 from reports.prebuilt.vocabulary.dimensions import Dimension, read_dimensions
@@ -72,7 +72,7 @@ class MissingValues(OfFields):
         """Yield the field, the dimensions, and how many rows there are and have none."""
         if not cls.read_fields():
             raise DeclarationError("no field of the source may be NULL; name fields.")
-        has_key = is_key(cls)
+        has_key = cls.has_key()
         yield Column("field", "text", pk=has_key)
         yield from (dimension.column(pk=has_key) for dimension in cls.read_dimensions())
         yield Column("rows", "bigint")

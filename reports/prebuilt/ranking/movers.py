@@ -17,7 +17,6 @@ from reports.prebuilt.dates.ranges import Range, between, make_range
 from reports.prebuilt.dates.shifts import Against
 from reports.prebuilt.dates.spans import over_span
 from reports.prebuilt.ranking.ranked import Ranked
-from reports.prebuilt.shapes.measured import NUMBERS
 from reports.prebuilt.vocabulary import attributes
 from reports.prebuilt.vocabulary.attributes import Check, member, whole
 from reports.prebuilt.vocabulary.facts import grouped
@@ -65,7 +64,7 @@ class BiggestMovers(Ranked):
         """Yield the rank, the dimensions, each metric and what it was before, and how the one ranked by changed."""
         cls.is_of_dates()
         cls.check_closed("a comparison")
-        if others := [output.name for output in cls.read_outputs() if output.type not in NUMBERS]:
+        if others := [output.name for output in cls.read_outputs() if not output.is_number]:
             raise DeclarationError(f"a change is the difference of numbers, and no number is {listed(others)}.")
         rank, *columns = super().read_columns()
         zeros = {output.name: output.metrics[0].zero for output in cls.read_outputs() if not output.is_ratio}

@@ -11,10 +11,10 @@ from reports.binding import SQL
 from reports.errors import DeclarationError, listed, near
 from reports.header import Column
 from reports.prebuilt.shapes.groups import Grouped
-from reports.prebuilt.shapes.measured import BINARY
 from reports.prebuilt.vocabulary import attributes
 from reports.prebuilt.vocabulary.attributes import Check, whole
 from reports.prebuilt.vocabulary.facts import grouped
+from reports.prebuilt.vocabulary.numbers import quotient_type
 from reports.prebuilt.vocabulary.selection import Metrics, Output
 
 _ORDERS = {False: SQL("DESC NULLS LAST"), True: SQL("ASC NULLS LAST")}
@@ -65,12 +65,12 @@ class Ranked(Grouped):
             types = {known[cls.by or next(iter(known))].type}
         if len(types) == 1:
             return types.pop()
-        return "double precision" if types & {*BINARY} else "numeric"
+        return quotient_type(*types)
 
     @classmethod
     def quotient_type(cls) -> str:
         """Return the type of such a value divided by another one."""
-        return "double precision" if cls.ranks_type() in BINARY else "numeric"
+        return quotient_type(cls.ranks_type())
 
     @classmethod
     def check_by(cls) -> None:

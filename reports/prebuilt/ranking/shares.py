@@ -8,21 +8,16 @@ from typing import Any, ClassVar
 from reports.errors import DeclarationError, listed, near
 from reports.header import Column
 from reports.prebuilt.shapes.groups import Grouped
-from reports.prebuilt.shapes.measured import BINARY, NUMBERS
 from reports.prebuilt.vocabulary.attributes import Check, is_list
 from reports.prebuilt.vocabulary.dimensions import named
 from reports.prebuilt.vocabulary.facts import grouped
+from reports.prebuilt.vocabulary.numbers import quotient_type
 from reports.prebuilt.vocabulary.selection import Dimensions, Output
 
 
 def adds_up(output: Output) -> bool:
     """Return whether a column's values are parts of a whole: counts and sums of numbers are."""
-    return not output.is_ratio and output.metrics[0].merge == "sum" and output.type in NUMBERS
-
-
-def quotient_type(output: Output) -> str:
-    """Return the type of a column's value divided by another one of it."""
-    return "double precision" if output.type in BINARY else "numeric"
+    return not output.is_ratio and output.metrics[0].merge == "sum" and output.is_number
 
 
 def _names(value: Any) -> str | None:
@@ -56,9 +51,9 @@ class ShareOfTotal(Grouped):
         for output in outputs:
             yield columns[output.name]
             if adds_up(output):
-                yield Column(f"{output.name}_share", quotient_type(output), null=True)
+                yield Column(f"{output.name}_share", quotient_type(output.type), null=True)
                 if cls.has_share_within():
-                    yield Column(f"{output.name}_share_within", quotient_type(output), null=True)
+                    yield Column(f"{output.name}_share_within", quotient_type(output.type), null=True)
 
     @classmethod
     def readings(cls) -> Sequence[Callable[[], Any]]:
@@ -74,7 +69,7 @@ class ShareOfTotal(Grouped):
             "has_share_within": self.has_share_within(),
             "metrics": metrics,
             "share_within": self.asked_share_within(given),
-            "shares": {output.name: quotient_type(output) for output in metrics if adds_up(output)},
+            "shares": {output.name: quotient_type(output.type) for output in metrics if adds_up(output)},
         }
 
     def asked_share_within(self, given: Mapping[str, Any]) -> Dimensions:

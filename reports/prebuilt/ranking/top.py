@@ -61,7 +61,7 @@ class TopPerGroup(FirstRanked):
         if not partition:
             raise DeclarationError("partition must be set: it names the groups of which each has its first rows.")
         is_chosen = "partition" in cls.get_form_class().base_fields
-        is_key = cls.has_key() and not is_chosen and not any(each.null for each in partition)
+        is_key = cls.has_key(*partition) and not is_chosen
         columns[1:1] = [each.column(pk=True) for each in partition]
         yield from (replace(column, pk=column.pk and is_key) for column in columns)
 
@@ -87,9 +87,9 @@ class TopPerGroup(FirstRanked):
             raise DeclarationError("without metrics, dimensions must be set, and by to the one to rank by.")
 
     @classmethod
-    def has_key(cls) -> bool:
+    def has_key(cls, *others: Dimension) -> bool:
         """Return whether the dimensions are a key; the fields of rows are not known to be one."""
-        return bool(cls.metrics) and super().has_key()
+        return bool(cls.metrics) and super().has_key(*others)
 
     @classmethod
     def read_partition(cls) -> tuple[Dimension, ...]:

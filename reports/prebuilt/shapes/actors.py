@@ -96,7 +96,7 @@ class Acting(Dated):
         """
         cls.read_actor()
         dimensions = cls.read_dimensions()
-        is_key = not any(each.null for each in dimensions) and "dimensions" not in cls.get_form_class().base_fields
+        is_key = cls.has_key()
         yield from (replace(key, pk=is_key) for key in keys)
         yield from (dimension.column(pk=is_key) for dimension in dimensions)
 

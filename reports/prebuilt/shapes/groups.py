@@ -23,9 +23,3 @@ class Grouped(Ranged):
         }
         if missing := [problem for name, problem in needed.items() if not getattr(cls, name)]:
             raise DeclarationError(*missing)
-
-    @classmethod
-    def has_key(cls) -> bool:
-        """Return whether the dimensions are a key of the rows: each is there in every run, and never NULL."""
-        is_chosen = "dimensions" in cls.get_form_class().base_fields
-        return not is_chosen and not any(each.null for each in cls.read_dimensions())

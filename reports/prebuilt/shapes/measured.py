@@ -18,11 +18,6 @@ from reports.prebuilt.vocabulary.facts import check_one_branch
 from reports.prebuilt.vocabulary.metrics import Metric, Part, Ratio
 from reports.prebuilt.vocabulary.selection import Output
 
-# The types of exact numbers, and of those that are rounded to binary digits.
-EXACT = ("bigint", "integer", "numeric", "smallint")
-BINARY = ("double precision", "real")
-NUMBERS = (*EXACT, *BINARY)
-
 
 def count_of(expression: Any) -> Output:
     """Return the column ``rows`` that stands before the metrics: how many rows there are, or have a value."""
@@ -38,12 +33,6 @@ def check_counted(report: type[Prebuilt]) -> None:
     """
     given = {name: value for name, value in report.metrics.items() if not isinstance(value, Ratio)}
     check_one_branch(report.declared_source(), {"rows": Count("pk"), **given})
-
-
-def is_key(report: type[Prebuilt]) -> bool:
-    """Return whether the dimensions can be a part of the rows' key: none is NULL, or left out by a request."""
-    is_bound = "dimensions" in report.get_form_class().base_fields
-    return not is_bound and not any(each.null for each in report.read_dimensions())
 
 
 class Measured(Ranged):

@@ -12,7 +12,6 @@ from reports.errors import DeclarationError, listed
 from reports.header import Column
 from reports.prebuilt.dates.dated import Dated
 from reports.prebuilt.vocabulary.attributes import Check, whole
-from reports.prebuilt.vocabulary.dimensions import Dimension
 from reports.prebuilt.vocabulary.facts import grouped
 from reports.prebuilt.vocabulary.metrics import Metric
 
@@ -44,7 +43,7 @@ class Series(Dated):
     def key_columns(cls) -> Iterator[Column]:
         """Yield the period and the dimensions: the key, unless a dimension may be NULL."""
         dimensions, period = cls.read_dimensions(), cls.read_period()
-        is_key = cls.is_key(dimensions)
+        is_key = cls.has_key()
         yield replace(period, pk=is_key)
         yield from (dimension.column(pk=is_key) for dimension in dimensions)
 
@@ -53,11 +52,6 @@ class Series(Dated):
         """Return the class's ordering, else the period and the dimensions."""
         cls.get_columns()  # a wrong declaration is told as such
         return tuple(cls.ordering) or tuple(column.name for column in cls.key_columns())
-
-    @classmethod
-    def is_key(cls, dimensions: tuple[Dimension, ...]) -> bool:
-        """Return whether the dimensions of a row are never NULL, so that they can be of a key."""
-        return not any(each.null for each in dimensions) and "dimensions" not in cls.get_form_class().base_fields
 
     @classmethod
     def check_merged(cls) -> None:

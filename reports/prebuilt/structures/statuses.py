@@ -74,8 +74,7 @@ class TimeInStatus(Dated):
         """Yield the status, the dimensions, and the columns about time and the SLA."""
         cls.is_of_dates()
         status, dimensions = cls.read_field("status"), cls.read_dimensions()
-        has_key = not any(each.null for each in (status, *dimensions))
-        is_key = has_key and "dimensions" not in cls.get_form_class().base_fields
+        is_key = cls.has_key(status)
         yield from (each.column(pk=is_key) for each in (status, *dimensions))
         yield from (Column(name, "bigint") for name in ("intervals", "ongoing"))
         yield from (Column(name, "interval") for name in ("total", "mean", "median", "p90"))

@@ -23,8 +23,6 @@ from reports.prebuilt.vocabulary.attributes import Check, member, optional
 from reports.prebuilt.vocabulary.facts import grouped
 from reports.prebuilt.vocabulary.selection import Metrics, Output
 
-_NUMBERS = ("bigint", "numeric", "double precision", "real")
-
 
 def by_metric(check: Check, what: str) -> Check:
     """A dict by names of metrics, each value as another check allows."""
@@ -156,7 +154,7 @@ class Tiles(Series):
     @classmethod
     def _check_metrics(cls) -> None:
         cls.check_metrics()
-        if wrong := [f"{output.name} ({output.type})" for output in cls.read_outputs() if output.type not in _NUMBERS]:
+        if wrong := [f"{output.name} ({output.type})" for output in cls.read_outputs() if not output.is_number]:
             raise DeclarationError(f"the tiles are numbers, and these metrics are none: {listed(wrong)}.")
 
     @classmethod

@@ -77,7 +77,7 @@ class ToDate(Dated):
             raise DeclarationError("spans are of days and longer, not of an hour.")
         cls.is_of_dates()
         dimensions = cls.read_dimensions()
-        is_key = not any(each.null for each in dimensions) and "dimensions" not in fields
+        is_key = cls.has_key()
         yield Column("period", "text", pk=is_key)
         yield from (Column(name, "date") for name in ("first_day", "last_day", "first_day_before", "last_day_before"))
         yield from (dimension.column(pk=is_key) for dimension in dimensions)

@@ -65,7 +65,7 @@ class WeekdayProfile(Series):
     def key_columns(cls) -> Iterator[Column]:
         """Yield the day of the week and the hour, those that a request may ask for both, and the dimensions."""
         dimensions, can_be_asked = cls.read_dimensions(), "cells" in cls.get_form_class().base_fields
-        is_key = cls.is_key(dimensions) and not can_be_asked
+        is_key = cls.has_key() and not can_be_asked
         for name in ("weekday", "hour"):
             if name in cls.cells or can_be_asked:
                 yield Column(name, "integer", pk=is_key, null=can_be_asked)

@@ -191,6 +191,12 @@ class Prebuilt(Asking):
         return tuple(found)
 
     @classmethod
+    def has_key(cls, *others: Dimension) -> bool:
+        """Return whether the dimensions, and others beside them, can be of the rows' key: none is NULL or left out."""
+        is_chosen = "dimensions" in cls.get_form_class().base_fields
+        return not is_chosen and not any(each.null for each in (*others, *cls.read_dimensions()))
+
+    @classmethod
     def check_metrics(cls) -> None:
         """Refuse a class without metrics.
 

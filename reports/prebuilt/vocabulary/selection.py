@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from reports.errors import DeclarationError, listed, near
 from reports.prebuilt.vocabulary.dimensions import Dimension
 from reports.prebuilt.vocabulary.metrics import Metric, Ratio
-
-_NUMBERS = ("bigint", "numeric", "double precision", "real")
+from reports.prebuilt.vocabulary.numbers import NUMBERS, quotient_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class Output:
     @property
     def is_number(self) -> bool:
         """True when it can be subtracted and divided."""
-        return self.type in _NUMBERS
+        return self.type in NUMBERS
 
     @property
     def type_of_ratio(self) -> str:
@@ -96,8 +95,7 @@ def _ratio(name: str, ratio: Ratio, known: Mapping[str, Metric]) -> Output:
         if part not in known:
             there = f"which is no metric (there are: {listed(known)}).{near(part, known)}"
             raise DeclarationError(f"ratio {name!r} is of {part!r}, {there}")
-        if known[part].type not in _NUMBERS:
+        if known[part].type not in NUMBERS:
             raise DeclarationError(f"ratio {name!r} is of {part!r}, which is a {known[part].type} and no number.")
     pair = known[ratio.of], known[ratio.to]
-    is_float = any(metric.type in ("double precision", "real") for metric in pair)
-    return Output(name, "double precision" if is_float else "numeric", pair)
+    return Output(name, quotient_type(*(metric.type for metric in pair)), pair)
