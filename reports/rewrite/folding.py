@@ -1,0 +1,235 @@
+"""One SELECT whose groups of subqueries become one sub-select each.
+
+A piece of the original stands where it stood, letter by letter, or in the sub-select; nothing is generated but the
+words around them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlglot import TokenType
+
+from reports.rewrite.expressions import Refused, check_known
+from reports.rewrite.grouping import grouped_columns
+from reports.rewrite.groups import Group, Repeated
+from reports.rewrite.joined import read_sources
+from reports.rewrite.rewriting import KeyPair, Reason, Strategy
+from reports.rewrite.risks import Risk, risk
+from reports.rewrite.selects import Clause, Select
+from reports.rewrite.shapes import Shape, Subquery
+from reports.rewrite.text import Span, Text
+from reports.rewrite.values import Columns, shared_conditions, value
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A statement in which one SELECT is folded."""
+
+    text: str
+    keys: tuple[KeyPair, ...]
+    risk: Risk
+
+
+@dataclass(slots=True)
+class _Fold:
+    """What becomes of one group: the CTE, the join, what stands for each member."""
+
+    columns: Columns
+    places: list[tuple[Subquery | Repeated, str]]
+    join: str
+    cte: str | None = None
+    keys: tuple[KeyPair, ...] = ()
+
+
+def check_outer(outer: Select) -> None:
+    """Refuse a SELECT to which nothing can be joined.
+
+    Raises:
+        Refused: It has no FROM or one with commas, locks rows, or is an arm of a union without parentheses.
+    """
+    text = outer.text
+    if Clause.FROM not in outer.clauses:
+        raise Refused(Reason.OUTER_FROM)
+    if Clause.LOCK in outer.clauses or Clause.INTO in outer.clauses:
+        raise Refused(Reason.LOCKS)
+    if any(text.kind(place) == TokenType.COMMA for place in text.top(outer.clauses[Clause.FROM])):
+        raise Refused(Reason.OUTER_FROM, "a comma")
+    try:
+        read_sources(text, outer.clauses[Clause.FROM])
+    except Refused as error:
+        raise Refused(Reason.OUTER_FROM, error.detail) from None
+    if outer.is_arm:
+        raise Refused(Reason.UNION_ARM)
+
+
+def fold(outer: Select, groups: Sequence[Group], strategy: Strategy) -> Folded:
+    """Return the statement with one SELECT folded.
+
+    Raises:
+        Refused: Its GROUP BY, or a column without a name, does not allow it.
+    """
+    source = outer.text.source
+    folds = [_fold(outer, group, strategy, name) for group, name in zip(groups, free_names(source), strict=False)]
+    splices = [splice for fold in folds for splice in _splices(outer, fold)]
+    from_end = _end(outer.text, outer.clauses[Clause.FROM])
+    splices.append((from_end, from_end, "".join(fold.join for fold in folds)))
+    splices += with_clause(outer, [fold.cte for fold in folds if fold.cte])
+    places = [(member.span, written, fold.columns) for fold in folds for member, written in fold.places]
+    if grouping := grouped_columns(outer, places):
+        end = _end(outer.text, outer.clauses[Clause.GROUP])
+        splices.append((end, end, "".join(f", {each}" for each in grouping)))
+    keys = tuple(key for fold in folds for key in fold.keys)
+    return Folded(spliced(source, splices), keys, _risk(outer, groups))
+
+
+def _risk(outer: Select, groups: Sequence[Group]) -> Risk:
+    """Return whether the folded statement can fail where the original does not.
+
+    What the outer SELECT computes from its subqueries may come before its LIMIT, where they came after it.
+    """
+    text = outer.text
+    members = [member for group in groups for member in group.members]
+    outside = risk(text, Span(outer.start + 1, outer.end), without=[member.span for member in members])
+    values = [risk(text, member.value) for member in members if isinstance(member, Subquery)]
+    return max(outside, *values, *(group.risk for group in groups))
+
+
+def spliced(source: str, splices: Sequence[tuple[int, int, str]]) -> str:
+    """Return a text with pieces of it replaced."""
+    parts: list[str] = []
+    end = 0
+    for start, stop, written in sorted(splices, key=lambda splice: splice[:2]):
+        parts += [source[end:start], written]
+        end = stop
+    return "".join([*parts, source[end:]])
+
+
+def with_clause(outer: Select, ctes: Sequence[str]) -> list[tuple[int, int, str]]:
+    """Return where CTEs go: behind those that a SELECT has, for they may read these."""
+    if not ctes:
+        return []
+    if outer.with_start is None:
+        start = outer.text.tokens[outer.start].start
+        return [(start, start, f"WITH {', '.join(ctes)} ")]
+    end = outer.text.tokens[outer.start - 1].end + 1
+    return [(end, end, f", {', '.join(ctes)}")]
+
+
+def free_names(source: str) -> list[str]:
+    """Return names for sub-selects that the text does not have."""
+    return [name for number in range(1, 100) if (name := f"folded_{number}") not in source]
+
+
+def _end(text: Text, span: Span) -> int:
+    return text.tokens[span.end - 1].end + 1
+
+
+def _fold(outer: Select, group: Group, strategy: Strategy, name: str) -> _Fold:
+    first = group.members[0]
+    columns = Columns(name)
+    if isinstance(first, Repeated):
+        place = columns.add("", first.text.written(first.span))
+        body = f"SELECT {', '.join(columns.items())} OFFSET 0"  # without OFFSET its text would be copied to each use
+        join = f' CROSS JOIN LATERAL ({body}) AS "{name}"'
+        return _Fold(columns, [(member, f"({place})") for member in group.members], join)
+    members = [member for member in group.members if isinstance(member, Subquery)]
+    if first.shape == Shape.LATEST:
+        return _latest(members, columns)
+    shared = shared_conditions(members)
+    places = [(member, value(member, shared, columns)) for member in members]
+    conditions = [each for each in first.conditions if first.text.canonical(each) in shared]
+    if strategy == Strategy.LATERAL or not group.is_grouped:
+        return _lateral(first, conditions, columns, places)
+    return _grouped(outer, group, conditions, columns, places, materialized=strategy == Strategy.MATERIALIZED)
+
+
+def _latest(members: Sequence[Subquery], columns: Columns) -> _Fold:
+    first = members[0]
+    text = first.text
+    places = [
+        (member, f"({columns.add(text.canonical(member.value), text.written(member.value))})") for member in members
+    ]
+    rest = text.written(Span(first.select.clauses[Clause.FROM].start - 1, first.select.end))
+    body = f"SELECT {', '.join(columns.items())} {rest}"
+    return _Fold(columns, list(places), f' LEFT JOIN LATERAL ({body}) AS "{columns.name}" ON TRUE')
+
+
+def _from(first: Subquery) -> str:
+    return f"FROM {first.text.written(first.select.clauses[Clause.FROM])}"
+
+
+def _lateral(
+    first: Subquery, conditions: Sequence[Span], columns: Columns, places: Sequence[tuple[Subquery, str]]
+) -> _Fold:
+    text = first.text
+    asked = [f"{text.written(key.inner)} = {text.written(key.outer)}" for key in first.keys]
+    asked += [f"({text.written(each)})" for each in (*first.others, *conditions)]
+    body = f"SELECT {', '.join(columns.items())} {_from(first)} WHERE {' AND '.join(asked)}"
+    return _Fold(columns, list(places), f' LEFT JOIN LATERAL ({body}) AS "{columns.name}" ON TRUE')
+
+
+def _grouped(
+    outer: Select,
+    group: Group,
+    conditions: Sequence[Span],
+    columns: Columns,
+    places: Sequence[tuple[Subquery, str]],
+    *,
+    materialized: bool,
+) -> _Fold:
+    first = next(member for member in group.members if isinstance(member, Subquery))
+    text = first.text
+    inner = [text.written(key.inner) for key in first.keys]
+    outside = [text.written(key.outer) for key in first.keys]
+    asked = [text.written(condition) for condition in conditions]
+    asked = asked if len(asked) < 2 else [f"({each})" for each in asked]
+    restricted = _restricted(outer, inner, outside, must=group.risk == Risk.VALUE)
+    where = f" WHERE {' AND '.join([*asked, *restricted])}" if asked or restricted else ""
+    items = [*(f'{key} AS "k{number}"' for number, key in enumerate(inner, 1)), *columns.items()]
+    body = f"SELECT {', '.join(items)} {_from(first)}{where} GROUP BY {', '.join(dict.fromkeys(inner))}"
+    hint = "MATERIALIZED " if materialized else ""
+    on = " AND ".join(f'"{columns.name}"."k{number}" = {key}' for number, key in enumerate(outside, 1))
+    rows = f"FROM {outer.text.written(outer.clauses[Clause.FROM])}"
+    return _Fold(
+        columns,
+        list(places),
+        f' LEFT JOIN "{columns.name}" ON ({on})',
+        f'"{columns.name}" AS {hint}({body})',
+        tuple(
+            KeyPair(f"SELECT {key} {_from(first)}", f"SELECT {other} {rows}")
+            for key, other in zip(inner, outside, strict=True)
+        ),
+    )
+
+
+def _restricted(outer: Select, inner: Sequence[str], outside: Sequence[str], *, must: bool) -> list[str]:
+    """Return a condition that leaves the outer rows' groups: few are read, and what can fail does so for these."""
+    text = outer.text
+    conditions = [each for each in text.conjuncts(outer.clauses.get(Clause.WHERE, Span(0, 0))) if _is_plain(text, each)]
+    if not conditions and not must:
+        return []
+    asked = " AND ".join(f"({text.written(each)})" for each in conditions)
+    rows = f"FROM {text.written(outer.clauses[Clause.FROM])}{f' WHERE {asked}' if asked else ''}"
+    keys = inner[0] if len(inner) == 1 else f"({', '.join(inner)})"
+    return [f"{keys} IN (SELECT {', '.join(outside)} {rows})"]
+
+
+def _is_plain(text: Text, condition: Span) -> bool:
+    """Return whether a condition can be written a second time: no subquery in it, nothing volatile."""
+    if any(text.kind(place) == TokenType.SELECT for place in range(*condition)):
+        return False
+    try:
+        check_known(text, condition)
+    except Refused:
+        return False
+    return True
+
+
+def _splices(outer: Select, fold: _Fold) -> list[tuple[int, int, str]]:
+    text = outer.text
+    for item in outer.items:
+        if any(item == member.span for member, _ in fold.places):
+            raise Refused(Reason.UNNAMED)  # the driver's name of it, and that of a derived table's column, would change
+    return [(text.tokens[member.span.start].start, _end(text, member.span), written) for member, written in fold.places]

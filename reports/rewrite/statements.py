@@ -1,0 +1,144 @@
+"""A statement, and the others that give the same rows with fewer scans."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlglot import TokenType
+
+from reports.rewrite.branches import finding, separate
+from reports.rewrite.expressions import Refused
+from reports.rewrite.folding import Folded, check_outer, fold
+from reports.rewrite.groups import Group, read_groups
+from reports.rewrite.joins import Multiplied, read_multiplied
+from reports.rewrite.numbered import Unreadable
+from reports.rewrite.rewriting import Finding, KeyPair, Reason, Refusal, Rewriting, Strategy
+from reports.rewrite.risks import Risk
+from reports.rewrite.selects import Clause, Select, read_selects
+from reports.rewrite.shapes import scalars
+from reports.rewrite.text import Span, Text
+
+# A fold within a fold, and so on: each pass takes one SELECT. Django nests few.
+_MOST_PASSES = 12
+_GROUPED = (Strategy.GROUPED, Strategy.MATERIALIZED)
+
+
+def rewrite(text: str, *, same: Sequence[int] | None = None) -> Rewriting:
+    """Return what is found in a statement, and how else it can be written.
+
+    Args:
+        text: With numbered parameters. What is no query of PostgreSQL's has one refusal and no candidate.
+        same: For each parameter, the place of the first one with an equal value, from 0 on; None: all values differ.
+    """
+    try:
+        roots = read_selects(Text.of(text, same))
+    except Unreadable as error:
+        return Rewriting(text, refusals=(Refusal(Reason.UNREADABLE, text, str(error)),))
+    found = [_read(select) for root in roots for select in root.walk()]
+    findings = [
+        each_finding for each in found for each_finding in (*each.findings, *(group.finding() for group in each.groups))
+    ]
+    refusals = [refusal for each in found for refusal in each.refusals]
+    folded = {strategy: _folded(text, same, strategy) for strategy in (*_GROUPED, Strategy.LATERAL)}
+    candidates = {strategy: each.text for strategy, each in folded.items() if each.text != text}
+    if not folded[Strategy.GROUPED].keys:  # nothing in it is grouped: all would be the same
+        candidates = {Strategy.LATERAL: candidates[Strategy.LATERAL]} if candidates else {}
+    return Rewriting(
+        text,
+        tuple(findings),
+        candidates,
+        tuple(refusals),
+        folded[Strategy.GROUPED].keys,
+        may_raise=max(each.risk for each in folded.values()) > Risk.NONE,
+        is_limited=bool(candidates) and any(_is_limited(root) for root in roots),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What one SELECT holds: ``groups`` and ``multiplied`` only where they can be folded."""
+
+    groups: Sequence[Group] = ()
+    multiplied: Multiplied | None = None
+    findings: Sequence[Finding] = ()
+    refusals: Sequence[Refusal] = ()
+
+    def fold(self, select: Select, strategy: Strategy) -> Folded | None:
+        """Return the statement with this SELECT folded, None where nothing can be."""
+        if self.multiplied is not None:
+            return separate(self.multiplied, strategy)
+        return fold(select, self.groups, strategy) if self.groups else None
+
+
+def _read(select: Select) -> _Found:
+    found = _read_joins(select)
+    if found.multiplied is not None or len(list(scalars(select))) < 2:
+        return found
+    groups: Sequence[Group] = ()
+    more: Sequence[Finding] = ()
+    refusals: Sequence[Refusal] = ()
+    try:
+        check_outer(select)
+        groups, more, refusals = read_groups(select)
+        if groups:
+            fold(select, groups, Strategy.LATERAL)
+    except Refused as error:
+        refusals = (_refusal(select, error), *refusals)
+        more = (*more, *(group.finding(error) for group in groups or _groups_of(select)))
+        groups = ()
+    return _Found(groups, None, (*found.findings, *more), (*found.refusals, *refusals))
+
+
+def _groups_of(select: Select) -> Sequence[Group]:
+    """Return the groups of a SELECT that cannot be folded itself."""
+    try:
+        return read_groups(select)[0]
+    except (Refused, KeyError):
+        return ()
+
+
+def _read_joins(select: Select) -> _Found:
+    """Return what is found in the joins of a SELECT."""
+    try:
+        multiplied = read_multiplied(select)
+    except Refused:
+        return _Found()  # nothing is known of it, so nothing is said
+    if multiplied is None:
+        return _Found()
+    try:
+        separate(multiplied, Strategy.LATERAL)
+    except Refused as error:
+        return _Found(findings=[finding(multiplied, error)], refusals=[_refusal(select, error)])
+    return _Found(multiplied=multiplied, findings=[finding(multiplied, None)])
+
+
+def _refusal(select: Select, error: Refused) -> Refusal:
+    return Refusal(error.reason, select.text.written(Span(select.begin, select.end)), error.detail)
+
+
+def _folded(text: str, same: Sequence[int] | None, strategy: Strategy) -> Folded:
+    """Return the statement with all of its SELECTs folded, the outer ones first."""
+    keys: tuple[KeyPair, ...] = ()
+    risk = Risk.NONE
+    for _ in range(_MOST_PASSES):
+        selects = [select for root in read_selects(Text.of(text, same)) for select in root.walk()]
+        folded = next((folded for select in selects if (folded := _read(select).fold(select, strategy))), None)
+        if folded is None:
+            break
+        text, keys, risk = folded.text, keys + folded.keys, max(risk, folded.risk)
+    return Folded(text, keys, risk)
+
+
+def _is_limited(root: Select) -> bool:
+    """Return whether only some rows are asked for; a LIMIT within a value does not count."""
+    text = root.text
+    values = {id(each) for select in root.walk() for each, _ in scalars(select)}
+    if any(
+        text.kind(place) in (TokenType.LIMIT, TokenType.FETCH) for place in text.top(Span(root.end, len(text.tokens)))
+    ):
+        return True
+    return any(
+        (Clause.LIMIT in select.clauses or Clause.FETCH in select.clauses) and id(select) not in values
+        for select in root.walk()
+    )

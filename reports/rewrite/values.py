@@ -1,0 +1,114 @@
+"""What stands in a folded subquery's place: its value, from the columns of the sub-select that answers for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from reports.rewrite import functions
+from reports.rewrite.expressions import Call
+from reports.rewrite.risks import Risk, risk
+from reports.rewrite.shapes import Shape, Subquery
+from reports.rewrite.text import Span
+
+
+@dataclass(slots=True)
+class Columns:
+    """The columns of a folded sub-select called ``name``; equal ones are computed once."""
+
+    name: str
+    written: dict[str, str] = field(default_factory=dict)
+    """What each computes, by what makes it equal to another."""
+
+    def add(self, canonical: str, written: str) -> str:
+        """Return the column that computes something, as the outer SELECT names it."""
+        self.written.setdefault(canonical, written)
+        return self.places()[list(self.written).index(canonical)]
+
+    def places(self) -> list[str]:
+        """Return the columns as the outer SELECT names them."""
+        return [f'"{self.name}"."c{number}"' for number in range(1, len(self.written) + 1)]
+
+    def items(self) -> list[str]:
+        """Return the sub-select's items."""
+        return [f'{written} AS "c{number}"' for number, written in enumerate(self.written.values(), 1)]
+
+
+def shared_conditions(members: Sequence[Subquery]) -> set[str]:
+    """Return what all of them ask of each row, and what cannot fail: the others go into FILTER.
+
+    A FILTER is evaluated after the sub-select's WHERE, for the outer rows' keys alone.
+    """
+    texts = [{member.text.canonical(condition) for condition in member.conditions} for member in members]
+    first = members[0]
+    safe = {first.text.canonical(each) for each in first.conditions if risk(first.text, each) < Risk.VALUE}
+    return set.intersection(safe, *texts)
+
+
+def value(member: Subquery, shared: set[str], columns: Columns) -> str:
+    """Return an expression that equals a subquery, NULL where it finds no row."""
+    residual = [each for each in member.conditions if member.text.canonical(each) not in shared]
+    if member.shape == Shape.EXISTS:
+        return f"COALESCE({_count(member, residual, columns)} > 0, FALSE)"
+    found = [(call, _column(member, call, residual, columns)) for call in member.aggregates]
+    bare = _bare(member)
+    if member.is_grouped and member.having is None and bare is not None:
+        place = {call.span: name for call, name in found}[bare.span]
+        if bare.name not in functions.ZERO_OVER_NOTHING:
+            return f"({place})"
+        if member.text.canonical(bare.arguments) == "*" and bare.condition is None:
+            return f"(NULLIF({place}, 0))"
+    if not member.is_grouped:
+        # Without GROUP BY there is a row where nothing is found: a count in it is 0.
+        found = [(call, f"COALESCE({name}, 0)" if _counts(call) else name) for call, name in found]
+    result = _replaced(member, member.value, found)
+    conditions = [f"{_count(member, residual, columns)} > 0"] if member.is_grouped else []
+    if member.having is not None:
+        conditions.append(f"({_replaced(member, member.having, found)})")
+    return f"(CASE WHEN {' AND '.join(conditions)} THEN {result} END)" if conditions else f"({result})"
+
+
+def _bare(member: Subquery) -> Call | None:
+    """Return the aggregate that is all of what is selected."""
+    span = member.text.bare(member.value)
+    return next((call for call in member.aggregates if call.span == span), None)
+
+
+def _counts(call: Call) -> bool:
+    return call.name in functions.ZERO_OVER_NOTHING
+
+
+def _count(member: Subquery, residual: Sequence[Span], columns: Columns) -> str:
+    canonical = " AND ".join(sorted(member.text.canonical(each) for each in residual))
+    condition = _filter([member.text.written(each) for each in residual])
+    return columns.add(f"COUNT ( * ) {canonical}", f"COUNT(*){condition}")
+
+
+def _column(member: Subquery, call: Call, residual: Sequence[Span], columns: Columns) -> str:
+    text = member.text
+    end = call.span.end if call.condition is None else call.condition.start - 3
+    function = Span(call.span.start, end)
+    asked = [*residual, *([] if call.condition is None else [text.bare(call.condition)])]
+    canonical = " AND ".join(sorted(text.canonical(each) for each in asked))
+    condition = _filter([text.written(each) for each in asked])
+    return columns.add(f"{text.canonical(function)} {canonical}", text.written(function) + condition)
+
+
+def _filter(conditions: Sequence[str]) -> str:
+    if not conditions:
+        return ""
+    return (
+        f" FILTER (WHERE {conditions[0] if len(conditions) == 1 else ' AND '.join(f'({each})' for each in conditions)})"
+    )
+
+
+def _replaced(member: Subquery, span: Span, found: Sequence[tuple[Call, str]]) -> str:
+    """Return an expression with columns for its aggregates."""
+    text = member.text
+    parts: list[str] = []
+    end = text.tokens[span.start].start
+    for call, name in found:
+        if span.start <= call.span.start < span.end:
+            parts += [text.source[end : text.tokens[call.span.start].start], name]
+            end = text.tokens[call.span.end - 1].end + 1
+    return "".join([*parts, text.source[end : text.tokens[span.end - 1].end + 1]])
