@@ -29,7 +29,8 @@ class Node:
     ``spilled`` is in kB. Time and blocks include the nodes below, ``own_milliseconds`` and ``spilled`` do not.
 
     ``loops`` is measured, or what the planner's figures come to; ``runs`` is the same but for a scan that several
-    processes share, which runs once for them all. ``conditions`` hold the values of the query.
+    processes share, which runs once for them all. ``keys`` are what it sorts or groups by, ``output`` what it gives.
+    Both and ``conditions`` hold the values of the query.
     """
 
     type: str
@@ -52,6 +53,8 @@ class Node:
     read: int | None = None
     spilled: int | None = None
     conditions: Mapping[str, str] = field(default_factory=dict, repr=False)
+    keys: tuple[str, ...] = field(default=(), repr=False)
+    output: tuple[str, ...] = field(default=(), repr=False)
     children: tuple[Node, ...] = ()
 
     def walk(self) -> Iterator[Node]:
@@ -101,6 +104,8 @@ def _read(raw: Mapping[str, Any], loops: float, share: float, ctes: dict[str, No
         cost=raw["Total Cost"],
         expected=raw["Plan Rows"] * measured["loops"],
         conditions={key: str(raw[key]) for key in CONDITIONS if key in raw},
+        keys=tuple(raw.get("Sort Key") or raw.get("Group Key") or ()),
+        output=tuple(raw.get("Output", ())),
         children=tuple(children),
         **measured,
     )

@@ -16,6 +16,7 @@ from django.db import connections
 from django.http import QueryDict
 
 from reports.errors import listed, near
+from reports.management.advising import add_advice_arguments, read_advice
 from reports.management.destination import check_output
 
 FORMATS = ("csv", "explain", "json", "sql", "table")
@@ -38,6 +39,12 @@ formats:
            is asked. With --filter, --order-by or --limit the whole statement
   explain  the plan as a tree, with -v 2 its conditions too; with --analyze it
            is run and measured
+
+advice:
+  --advise runs the statement and looks for indexes that would make it faster.
+  Each is built inside a transaction, measured and rolled back: nothing is left.
+  While it stands, writers of its table wait, readers do not: run it on a copy,
+  or when few write. Larger tables are refused, see --advise-rows.
 
 exit codes:
   0    done
@@ -63,7 +70,10 @@ class ManualFormatter(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the command line asks for. ``limit`` is None for the format's default, 0 for every row."""
+    """What the command line asks for. ``limit`` is None for the format's default, 0 for every row.
+
+    ``advise_rows`` is None unless advice is wanted.
+    """
 
     name: str = ""
     words: Sequence[str] = ()
@@ -76,6 +86,7 @@ class Asked:
     filters: Sequence[str] = ()
     raw: bool = False
     analyze: bool = False
+    advise_rows: int | None = None
     verbosity: int = 1
 
 
@@ -102,6 +113,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--database", metavar="ALIAS", help="run on this database of DATABASES")
     add("--raw", action="store_true", help="csv: write the cells just as PostgreSQL gives them")
     add("--analyze", action="store_true", help="explain: run the statement and show times, rows and buffers")
+    add_advice_arguments(parser)
 
 
 def parse(parser: argparse.ArgumentParser, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
@@ -132,6 +144,7 @@ def read_options(options: Mapping[str, Any]) -> Asked:
     for option, its_format in (("raw", "csv"), ("analyze", "explain")):
         if options[option] and chosen in FORMATS and chosen != its_format:
             problems.append(f"--{option} is for the format {its_format}, not {chosen}.")
+    advise_rows = read_advice(options, chosen, problems)
     if not name:
         problems += _without_name(options, chosen)
     if output is not None:
@@ -150,6 +163,7 @@ def read_options(options: Mapping[str, Any]) -> Asked:
         filters=options["filter"] or (),
         raw=options["raw"],
         analyze=options["analyze"],
+        advise_rows=advise_rows,
         verbosity=options["verbosity"],
     )
 
@@ -209,7 +223,7 @@ def _limit(text: Any, problems: list[str]) -> int | None:
 
 def _without_name(options: Mapping[str, Any], chosen: str) -> list[str]:
     """Return what is wrong with the options of a list of all reports."""
-    needs = ("output", "filter", "order_by", "limit", "user", "database", "raw", "analyze")
+    needs = ("output", "filter", "order_by", "limit", "user", "database", "raw", "analyze", "advise")
     given = [f"--{name.replace('_', '-')}" for name in needs if options[name]]
     problems = [f"{listed(given)}: give the NAME of a report."] if given else []
     if options["format"] is not None and chosen not in ("json", "table"):

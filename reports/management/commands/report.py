@@ -15,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from reports import get_report, registered
 from reports.management import arguments
+from reports.management.advice_text import write_advice
 from reports.management.arguments import Asked
 from reports.management.destination import columns, opened
 from reports.management.exit_codes import INTERRUPTED, PIPE_CLOSED, Terminated, exit_codes, terminable
@@ -85,7 +86,8 @@ class Command(BaseCommand):
         job = Job(select(report, asked), self._width(asked.output))
         terminal = self.stderr if asked.output and asked.verbosity > 0 and self.stderr.isatty() else None
         with opened(asked.output, self.stdout) as sink, metered(sink, terminal) as meter:
-            rows = WRITERS[asked.format](job, meter)
+            write = WRITERS[asked.format] if asked.advise_rows is None else write_advice
+            rows = write(job, meter)
         if asked.output and asked.verbosity > 0:
             self._lines([_written(asked.output, rows, meter)])
 
