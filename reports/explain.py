@@ -9,6 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 import psycopg
+from django.core.exceptions import EmptyResultSet
+from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from reports.plan import Plan
@@ -38,6 +40,22 @@ def explain(
         cursor.execute(_head(analyze=analyze, timing=timing) + sql, params)
         (output,) = cursor.fetchone()
     return _plan(connection, output)
+
+
+def explain_queryset(queryset: models.QuerySet[Any, Any], *, analyze: bool = False) -> Plan:
+    """Return the plan of the statement that reads a queryset; ``analyze`` runs it.
+
+    Where Django knows that there are no rows and runs no statement, it is the plan of a query without rows.
+
+    Raises:
+        QueryError: PostgreSQL refused a report's statement.
+    """
+    connection: Any = connections[queryset.db]
+    try:
+        sql, params = queryset.query.get_compiler(connection=connection).as_sql()
+    except EmptyResultSet:
+        sql, params = queryset.query.get_compiler(connection=connection, elide_empty=False).as_sql()
+    return explain(connection, sql, params, analyze=analyze)
 
 
 @contextmanager

@@ -99,13 +99,24 @@ class Plan:
         name = self._table(table)
         counts: Counter[str] = Counter()
         parts: Counter[str] = Counter()
-        for node in self._scanned():
+        for node in self.readers(table):
             full = f"{node.schema}.{node.relation}"
-            if name in (node.relation, full):
-                counts[full] += _runs(node)
-            elif any(name in _names(parent) for parent in self.partitions.get(full, ())):
-                parts[full] += _runs(node)
+            (counts if name in (node.relation, full) else parts)[full] += _runs(node)
         return counts.total() + max(parts.values(), default=0)
+
+    def readers(self, table: str | type[models.Model]) -> tuple[Node, ...]:
+        """Return the nodes that go to a table or to its partitions, in EXPLAIN's order; see ``scans`` for the names.
+
+        Raises:
+            LookupError: As for ``scans``.
+        """
+        name = self._table(table)
+        return tuple(node for node in self._scanned() if name in self._tables_of(node))
+
+    def _tables_of(self, node: Node) -> set[str | None]:
+        """Return the names of the table that a node reads, and of those of which that is a partition."""
+        full = f"{node.schema}.{node.relation}"
+        return {node.relation, full, *(name for parent in self.partitions.get(full, ()) for name in _names(parent))}
 
     def _scanned(self) -> Iterable[Node]:
         return (node for node in self.nodes if node.relation and node.loops)

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from django.core.exceptions import EmptyResultSet
 from django.db import connections, models
 from django.db.models.query import ModelIterable
 from django.db.models.sql import Query
 
 from reports.errors import TemplateError
-from reports.explain import explain, explaining
+from reports.explain import explain, explain_queryset, explaining
 from reports.fetching import DictIterable
 from reports.plan import Plan
 from reports.pushdown import LOOKUPS, condition, is_pushed
@@ -132,11 +131,7 @@ class Rows(models.QuerySet[Any, Any]):
                 super(Rows, self._chain()).count()  # type: ignore[attr-defined]
             if plans:
                 return plans[0]
-        try:
-            sql, params = self.query.get_compiler(connection=connection).as_sql()
-        except EmptyResultSet:
-            sql, params = self.query.get_compiler(connection=connection, elide_empty=False).as_sql()
-        return explain(connection, sql, params, analyze=analyze)
+        return explain_queryset(self, analyze=analyze)
 
     def pushdown(self) -> dict[str, list[str]]:
         """Return for each column the lookups whose filter makes the tables give fewer rows: exact, in, range.

@@ -42,19 +42,25 @@ class ExampleCase:
             ReportError: The template, or the example's parameters, are wrong.
         """
         __tracebackhide__ = True
-        report = self.report(user=self.report.example_user())
-        if self.line is None and not self.params and (required := _required(report)):
-            path = self.report.get_template().path
-            advice = "Write a line: -- example: {…}"
-            if issubclass(self.report, Prebuilt):
-                advice = "Write in the class: examples = [{…}]"
-            raise AssertionError(
-                f"{self}: {path} has no example, and these parameters are required: {listed(required)}. {advice}"
-            )
-        rows = report.run(self.params)
-        problems = list(_problems(rows))
+        if obstacle := self.obstacle():
+            raise AssertionError(f"{self}: {obstacle}")
+        problems = list(_problems(self.rows()))
         if problems:
             raise AssertionError("\n".join([f"{self}:", *problems]))
+
+    def rows(self, *, using: str | None = None) -> Rows:
+        """Return the rows that the report's ``example_user()`` sees; raises what ``Report.run`` does."""
+        return self.report(user=self.report.example_user(), using=using).run(self.params)
+
+    def obstacle(self) -> str | None:
+        """Return why the report cannot run: it has no example, and required parameters; None when it can."""
+        if self.line is not None or self.params or not (required := _required(self.report)):
+            return None
+        advice = "Write a line: -- example: {…}"
+        if issubclass(self.report, Prebuilt):
+            advice = "Write in the class: examples = [{…}]"
+        path = self.report.get_template().path
+        return f"{path} has no example, and these parameters are required: {listed(required)}. {advice}"
 
 
 def every_example() -> Iterator[ExampleCase]:
@@ -68,7 +74,7 @@ def every_example() -> Iterator[ExampleCase]:
         yield from cases or [ExampleCase(report, {})]
 
 
-def _required(report: Report) -> list[str]:
+def _required(report: type[Report]) -> list[str]:
     fields = report.get_form_class().base_fields
     return [name for name, field in fields.items() if field.required and field.initial is None]
 

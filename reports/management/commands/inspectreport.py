@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, OperationalError, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError
 
 from reports.checks.engines import alias_of
 from reports.column_lines import column_line
-from reports.errors import QueryError, ReportError, listed, near
+from reports.errors import QueryError, ReportError
+from reports.management.databases import connect
 from reports.management.exit_codes import DATABASE, USAGE
 from reports.management.header_lines import write_columns
 from reports.management.inspection import Inspection, inspect_report
@@ -39,7 +40,7 @@ class Command(BaseCommand):
         try:
             report_class = find_target(options["report"])
             alias = options["database"] or alias_of(report_class)
-            _check_database(alias)
+            connect(alias)
             if issubclass(report_class, Prebuilt):
                 self._print_prebuilt(report_class, write=options["write"])
                 return
@@ -80,17 +81,3 @@ class Command(BaseCommand):
         is_changed = write_columns(path, found.columns)
         count = len(found.columns)
         self.stdout.write(f"{path}: {count} columns {'written' if is_changed else 'stood there already'}.")
-
-
-def _check_database(alias: str) -> None:
-    if alias not in connections:
-        raise CommandError(
-            f"there is no database {alias!r} (there are: {listed(connections)}).{near(alias, connections)}"
-        )
-    connection = connections[alias]
-    if connection.vendor != "postgresql":
-        raise CommandError(f"the database {alias!r} is {connection.vendor}; reports are for PostgreSQL.")
-    try:
-        connection.ensure_connection()
-    except OperationalError as error:
-        raise CommandError(f"the database {alias!r} cannot be reached: {error}", returncode=DATABASE) from error
