@@ -8,20 +8,7 @@ from django.db import connection
 from reports.rewrite import functions
 
 # Words of the grammar, and the functions of extensions.
-WORDS = {
-    "all",
-    "any",
-    "array",
-    "cast",
-    "coalesce",
-    "every",
-    "extract",
-    "greatest",
-    "least",
-    "nullif",
-    "row",
-    "overlay",
-}
+WORDS = {"cast", "coalesce", "extract", "greatest", "least", "nullif", "trim"}
 EXTENSIONS = {"similarity", "unaccent"}
 
 

@@ -344,8 +344,8 @@ def test_arms_of_a_union_are_folded_apart():
 
     text = grouped(f"{arm} UNION ALL {arm} ORDER BY 2")
 
-    assert text.count("WITH ") == 2
-    assert '"folded_2"' in text
+    assert text.startswith('(WITH "folded_1" AS (')
+    assert ') UNION ALL (WITH "folded_2" AS (' in text
 
 
 def test_ctes_stand_behind_those_that_are_there():
@@ -364,6 +364,49 @@ def test_everything_else_is_kept_letter_by_letter():
     )
 
     assert grouped(outer(OPEN, LATE, rest=odd)).endswith(odd)
+
+
+def test_the_name_that_a_subquery_gave_is_kept():
+    exists = 'EXISTS(SELECT 1 FROM "t" U0 WHERE U0."d_id" = ("d"."id"))'
+
+    text = grouped(f'SELECT DISTINCT {OPEN}, {exists}, COALESCE({LATE}, 0) FROM "d" ORDER BY {OPEN}')
+
+    assert (
+        'SELECT DISTINCT (NULLIF("folded_1"."c1", 0)) AS "c", COALESCE("folded_1"."c2" > 0, FALSE) AS "exists", '
+        'COALESCE(("folded_1"."c3"), 0) FROM "d"'
+    ) in text
+
+
+def test_an_ordinal_is_the_item_itself():
+    first = (
+        '(SELECT U0."h" AS "h" FROM "t" U0 WHERE U0."d_id" = ("d"."id") ORDER BY 1 DESC NULLS LAST, U0."id" LIMIT 1)'
+    )
+    other = first.replace('U0."h" AS "h"', 'U0."id"').replace('1 DESC NULLS LAST, U0."id"', 'U0."h" DESC NULLS LAST, 1')
+
+    assert 'ORDER BY U0."h" DESC NULLS LAST, U0."id" LIMIT 1) AS' in lateral(outer(first, other))
+
+
+def test_the_same_inner_joins_under_other_names():
+    joins = '"t" U0 INNER JOIN "p" {0} ON (U0."p_id" = {0}."id") INNER JOIN "q" {1} ON (U0."q_id" = {1}."id")'
+    other = '"t" U0 INNER JOIN "q" U1 ON (U0."q_id" = U1."id") INNER JOIN "p" U3 ON (U0."p_id" = U3."id")'
+    first = subquery("COUNT(*)", tables=joins.format("U1", "U2"), where=' AND U1."k" = $1')
+    second = subquery('MAX(U3."v")', tables=other, where=' AND U1."z" = $2')
+
+    text = grouped(outer(first, second))
+
+    assert (
+        folded('COUNT(*) FILTER (WHERE U1."k" = $1)', 'MAX(U1."v") FILTER (WHERE U2."z" = $2)').replace(
+            '"t" U0', joins.format("U1", "U2")
+        )
+        in text
+    )
+
+
+def test_outer_joins_in_another_order_are_others():
+    tables = '"t" U0 LEFT OUTER JOIN "p" U1 ON (U0."p_id" = U1."id") LEFT OUTER JOIN "q" U2 ON (U1."q_id" = U2."id")'
+    swapped = tables.replace("LEFT OUTER", "INNER", 1)
+
+    assert not rewrite(outer(subquery("COUNT(*)", tables=tables), subquery("COUNT(*)", tables=swapped))).candidates
 
 
 # A SELECT with GROUP BY.
@@ -393,7 +436,7 @@ def test_group_by_a_position_or_the_subquery_itself():
         (Reason.LOCKS, outer(OPEN, LATE, rest=" FOR UPDATE")),
         (Reason.OUTER_FROM, outer(OPEN, LATE, rest=', "e"')),
         (Reason.OUTER_GROUPING, outer(OPEN, LATE, rest=' GROUP BY ROLLUP ("d"."id")')),
-        (Reason.UNNAMED, f'SELECT {OPEN}, {LATE} FROM "d"'),
+        (Reason.UNNAMED, f'SELECT CASE WHEN "d"."x" THEN {OPEN} END, {LATE} AS "y" FROM "d"'),
         (Reason.UNION_ARM, f'{outer(OPEN, LATE)} UNION ALL SELECT 1, 2, 3 FROM "d"'),
         (Reason.INNER_FROM, pair("COUNT(*)", tables='(SELECT * FROM "t") U0')),
         (Reason.INNER_FROM, pair("COUNT(*)", tables='"t" U0, "e"')),

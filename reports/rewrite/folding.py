@@ -15,6 +15,7 @@ from reports.rewrite.expressions import Refused, check_known
 from reports.rewrite.grouping import grouped_columns
 from reports.rewrite.groups import Group, Repeated
 from reports.rewrite.joined import read_sources
+from reports.rewrite.naming import name_of
 from reports.rewrite.rewriting import KeyPair, Reason, Strategy
 from reports.rewrite.risks import Risk, risk
 from reports.rewrite.selects import Clause, Select
@@ -138,8 +139,8 @@ def _fold(outer: Select, group: Group, strategy: Strategy, name: str) -> _Fold:
     if first.shape == Shape.LATEST:
         return _latest(members, columns)
     shared = shared_conditions(members)
-    places = [(member, value(member, shared, columns)) for member in members]
-    conditions = [each for each in first.conditions if first.text.canonical(each) in shared]
+    places = [(member, value(member, members[0], shared, columns)) for member in members]
+    conditions = [each for each in first.conditions if first.canonical(each) in shared]
     if strategy == Strategy.LATERAL or not group.is_grouped:
         return _lateral(first, conditions, columns, places)
     return _grouped(outer, group, conditions, columns, places, materialized=strategy == Strategy.MATERIALIZED)
@@ -148,12 +149,14 @@ def _fold(outer: Select, group: Group, strategy: Strategy, name: str) -> _Fold:
 def _latest(members: Sequence[Subquery], columns: Columns) -> _Fold:
     first = members[0]
     text = first.text
-    places = [
-        (member, f"({columns.add(text.canonical(member.value), text.written(member.value))})") for member in members
+    places: list[tuple[Subquery | Repeated, str]] = [
+        (member, f"({columns.add(member.canonical(member.value), member.written(member.value, first))})")
+        for member in members
     ]
-    rest = text.written(Span(first.select.clauses[Clause.FROM].start - 1, first.select.end))
-    body = f"SELECT {', '.join(columns.items())} {rest}"
-    return _Fold(columns, list(places), f' LEFT JOIN LATERAL ({body}) AS "{columns.name}" ON TRUE')
+    where = text.written(first.select.clauses[Clause.WHERE])
+    ordering = ", ".join(f"{text.written(span)} {text.written(words)}".rstrip() for span, words in first.ordering)
+    body = f"SELECT {', '.join(columns.items())} {_from(first)} WHERE {where} ORDER BY {ordering} LIMIT 1"
+    return _Fold(columns, places, f' LEFT JOIN LATERAL ({body}) AS "{columns.name}" ON TRUE')
 
 
 def _from(first: Subquery) -> str:
@@ -229,7 +232,11 @@ def _is_plain(text: Text, condition: Span) -> bool:
 
 def _splices(outer: Select, fold: _Fold) -> list[tuple[int, int, str]]:
     text = outer.text
-    for item in outer.items:
-        if any(item == member.span for member, _ in fold.places):
-            raise Refused(Reason.UNNAMED)  # the driver's name of it, and that of a derived table's column, would change
-    return [(text.tokens[member.span.start].start, _end(text, member.span), written) for member, written in fold.places]
+    return [
+        (
+            text.tokens[member.span.start].start,
+            _end(text, member.span),
+            written + name_of(outer, member.select, member.span),
+        )
+        for member, written in fold.places
+    ]

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.rewrite.expressions import Refused, check_known, reads_any
-from reports.rewrite.joined import read_sources
+from reports.rewrite.joined import read_sources, same_rows
+from reports.rewrite.reading import read_subquery
 from reports.rewrite.rewriting import Finding, Kind, Reason, Refusal
 from reports.rewrite.risks import Risk, risk
 from reports.rewrite.selects import Clause, Select
-from reports.rewrite.shapes import Shape, Subquery, read_subquery, scalars
+from reports.rewrite.shapes import Shape, Subquery, scalars
 from reports.rewrite.text import Span, Text
 
 
@@ -86,12 +87,13 @@ def read_groups(outer: Select) -> tuple[list[Group], list[Finding], list[Refusal
 
 def _key(subquery: Subquery) -> object:
     """Return what subqueries have in common that can share a sub-select."""
-    text, select = subquery.text, subquery.select
-    sources = text.canonical(select.clauses[Clause.FROM])
-    if subquery.shape == Shape.LATEST:
-        return sources, text.canonical(Span(select.clauses[Clause.FROM].end, select.end))
-    keys = frozenset((text.canonical(key.inner), text.canonical(key.outer)) for key in subquery.keys)
-    return sources, keys, frozenset(text.canonical(other) for other in subquery.others)
+    sources = same_rows(subquery.text, subquery.sources, subquery.names)
+    keys = frozenset((subquery.canonical(key.inner), subquery.text.canonical(key.outer)) for key in subquery.keys)
+    others = frozenset(map(subquery.canonical, subquery.others))
+    if subquery.shape != Shape.LATEST:
+        return sources, keys, others
+    ordering = tuple((subquery.canonical(span), subquery.canonical(words)) for span, words in subquery.ordering)
+    return sources, keys, others, frozenset(map(subquery.canonical, subquery.conditions)), ordering
 
 
 def _may_be_shared(member: Repeated, error: Refused, names: Sequence[str]) -> bool:
@@ -106,11 +108,11 @@ def _may_be_shared(member: Repeated, error: Refused, names: Sequence[str]) -> bo
 
 
 def _risk(subquery: Subquery) -> Risk:
-    text, select = subquery.text, subquery.select
+    text = subquery.text
     if subquery.shape == Shape.LATEST:
         return max(risk(text, span) for span in (subquery.value, *subquery.conditions, *subquery.others))
     pieces = [call.span for call in subquery.aggregates] + [*subquery.conditions, *subquery.others]
-    pieces += [source.on for source in read_sources(text, select.clauses[Clause.FROM]) if source.on]
+    pieces += [source.on for source in subquery.sources if source.on]
     return max((risk(text, piece) for piece in pieces), default=Risk.NONE)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import TokenType
@@ -15,13 +16,15 @@ _JOIN_WORDS = ("LEFT", "RIGHT", "FULL", "INNER", "OUTER", "CROSS", "NATURAL")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One item of FROM. ``table`` is its name as written, with its schema; None for what stands in parentheses.
+    """One item of FROM, with the words of its join.
 
-    ``join`` has the words before JOIN, such as LEFT OUTER, empty for the first one; ``on`` is its condition; ``span``
-    is all of it, the words of its join too.
+    ``written`` is the alias as it stands there; ``table`` the name, with its schema, None for what stands in
+    parentheses; ``join`` has the words before JOIN, such as LEFT OUTER, empty for the first one; ``on`` is its
+    condition; ``span`` is all of it, the words of its join too.
     """
 
     alias: str
+    written: str
     table: str | None
     join: str
     on: Span | None
@@ -68,5 +71,31 @@ def _read(text: Text, span: Span, join: str, start: int) -> Source:
         place += 1
     if place < named.end - 1 or (table is None and place >= named.end):
         raise Refused(Reason.INNER_FROM, text.written(named))  # a function, columns named, TABLESAMPLE
-    alias = text.name(place) if place < named.end else text.name(named.end - 1)
-    return Source(alias, table, join, condition, Span(start, span.end))
+    place = min(place, named.end - 1)
+    written = text.written(Span(place, place + 1))
+    return Source(text.name(place), written, table, join, condition, Span(start, span.end))
+
+
+def same_rows(text: Text, sources: Sequence[Source], names: Mapping[str, str]) -> object:
+    """Return what two FROM clauses have in common that give the same rows; ``names`` has what the tables are called.
+
+    The order of inner joins does not matter.
+    """
+    conditions = [
+        frozenset(text.canonical(each, names) for each in text.conjuncts(source.on)) if source.on else None
+        for source in sources
+    ]
+    joined = [(names[source.alias], source.join) for source in sources]
+    if all(source.join in ("", "INNER") for source in sources):
+        asked = frozenset[str]().union(*(condition for condition in conditions if condition))
+        return frozenset(name for name, _ in joined), asked
+    return tuple(zip(joined, conditions, strict=True))
+
+
+def names_of(sources: Sequence[Source]) -> dict[str, str]:
+    """Return what the tables of a FROM clause are called, whatever their aliases: by their own names, numbered."""
+    tables = [str(source.table) for source in sources]
+    return {
+        source.alias: f"{table}#{tables[:number].count(table)}"
+        for number, (source, table) in enumerate(zip(sources, tables, strict=True))
+    }

@@ -136,7 +136,8 @@ def _read(text: Text, place: int) -> Select:
     with_start = _with(text, outer, place)
     begin = place if with_start is None else with_start
     edges: list[tuple[Clause, int]] = []
-    is_arm = begin > 0 and (text.kind(begin - 1) in _SET_OPERATIONS or text.kind(begin - 2) in _SET_OPERATIONS)
+    before = begin - 2 if text.kind(begin - 1) in (TokenType.ALL, TokenType.DISTINCT) else begin - 1
+    is_arm = text.kind(before) in _SET_OPERATIONS
     for at in text.top(Span(place + 1, end)):
         kind = text.kind(at)
         if kind in _SET_OPERATIONS:

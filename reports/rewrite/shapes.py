@@ -1,26 +1,15 @@
-"""The subqueries of one SELECT: which shape each has, and what it is made of.
-
-The accepted shapes, each correlated with the SELECT that it stands in:
-
-* aggregates: ``(SELECT agg(…) FROM tables WHERE key = outer.column AND … [GROUP BY key] [HAVING …])``, where the
-  selected expression may combine several aggregates, and the tables may be joined;
-* EXISTS: ``EXISTS(SELECT … FROM tables WHERE key = outer.column AND …)``;
-* the latest: ``(SELECT expression FROM tables WHERE … ORDER BY … LIMIT 1)``;
-* whatever is written twice, letter by letter.
-"""
+"""What a subquery of an accepted shape is made of, and where subqueries stand."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from sqlglot import TokenType
 
-from reports.rewrite import functions
-from reports.rewrite.expressions import Call, Refused, calls, check_known, column, qualifiers, reads_any
-from reports.rewrite.joined import Source, read_sources
-from reports.rewrite.rewriting import Reason
+from reports.rewrite.expressions import Call
+from reports.rewrite.joined import Source, names_of
 from reports.rewrite.selects import Clause, Select
 from reports.rewrite.text import Span, Text
 
@@ -76,6 +65,34 @@ class Subquery:
     def having(self) -> Span | None:
         return self.select.clauses.get(Clause.HAVING)
 
+    @property
+    def names(self) -> dict[str, str]:
+        """What its tables are called, whatever their aliases."""
+        return names_of(self.sources)
+
+    @property
+    def ordering(self) -> list[tuple[Span, Span]]:
+        """Each expression of ORDER BY, and the words after it; an ordinal is the item that it counts to."""
+        text = self.text
+        found = []
+        for item in text.split(self.select.clauses.get(Clause.ORDER, Span(0, 0)), TokenType.COMMA):
+            edges = [at for at in text.top(item) if text.word(at) in ("ASC", "DESC", "NULLS", "USING")]
+            edge = min(edges, default=item.end)
+            expression = Span(item.start, edge)
+            found.append((self.value if text.written(expression) == "1" else expression, Span(edge, item.end)))
+        return found
+
+    def canonical(self, span: Span) -> str:
+        """Return what makes a piece equal to that of another subquery."""
+        return self.text.canonical(span, self.names)
+
+    def written(self, span: Span, like: Subquery) -> str:
+        """Return a piece letter by letter, with the aliases of another subquery over the same tables."""
+        aliases = {name: alias for alias, name in like.names.items()}
+        written = {source.alias: source.written for source in like.sources}
+        other = {alias: written[aliases[name]] for alias, name in self.names.items() if aliases[name] != alias}
+        return self.text.renamed(span, other) if other else self.text.written(span)
+
 
 _NO_SCALARS = frozenset({TokenType.IN, TokenType.ANY, TokenType.ALL, TokenType.SOME, TokenType.ARRAY})
 _VALUES = (Clause.ITEMS, Clause.WHERE, Clause.GROUP, Clause.HAVING, Clause.ORDER)
@@ -90,146 +107,3 @@ def scalars(outer: Select) -> Iterator[tuple[Select, Span]]:
             continue
         is_exists = text.kind(place - 1) == TokenType.EXISTS
         yield select, Span(place - 1 if is_exists else place, text.pairs[place] + 1)
-
-
-def read_subquery(select: Select, span: Span, outer: Collection[str]) -> Subquery:
-    """Return what a subquery is made of. ``outer`` has the names of the tables that it may be correlated with.
-
-    Raises:
-        Refused: It is of no accepted shape.
-    """
-    text = select.text
-    if Clause.FROM not in select.clauses or select.with_start is not None or Clause.LOCK in select.clauses:
-        raise Refused(Reason.INNER_FROM)
-    sources = tuple(read_sources(text, select.clauses[Clause.FROM]))
-    if any(source.table is None for source in sources):
-        raise Refused(Reason.INNER_FROM, "a sub-select")
-    inner = {source.alias for source in sources}
-    _check_names(select, inner, outer)
-    keys, others, conditions = _where(select, inner, set(outer) - inner)
-    for source in sources:
-        if source.on and reads_any(text, source.on, set(outer) - inner):
-            raise Refused(Reason.CORRELATION, "in a join")
-    if not keys and not others:
-        raise Refused(Reason.NOT_CORRELATED)
-    aggregates = tuple(_aggregates(select))
-    shape = _shape(select, span, aggregates, keys)
-    if shape == Shape.AGGREGATE:
-        _check_aggregates(select, aggregates, inner, set(outer) - inner)
-    return Subquery(select, span, shape, sources, keys, others, conditions, aggregates)
-
-
-def _check_names(select: Select, inner: Collection[str], outer: Collection[str]) -> None:
-    """Refuse a subquery in which a name means two tables, or a column has none; or one of unknown functions."""
-    text = select.text
-    whole = Span(select.start, select.end)
-    check_known(text, whole)
-    within: set[str] = set()
-    for child in select.walk():
-        if child is not select and Clause.FROM in child.clauses:
-            within.update(source.alias for source in read_sources(text, child.clauses[Clause.FROM]))
-    if twice := within & {*inner, *outer}:
-        raise Refused(Reason.UNQUALIFIED, f"{min(twice)} names two tables")
-    above = _names_above(select)
-    for place, name in qualifiers(text, whole):
-        if name not in inner and name not in within and name not in above:
-            raise Refused(Reason.UNQUALIFIED, name)
-        if text.kind(place + 2) == TokenType.STAR:
-            raise Refused(Reason.UNQUALIFIED, f"{name}.*")
-
-
-def _names_above(select: Select) -> set[str]:
-    names: set[str] = set()
-    above = select.parent
-    while above is not None:
-        if Clause.FROM in above.clauses:
-            names.update(source.alias for source in read_sources(above.text, above.clauses[Clause.FROM]))
-        above = above.parent
-    return names
-
-
-def _where(
-    select: Select, inner: set[str], outer: set[str]
-) -> tuple[tuple[Key, ...], tuple[Span, ...], tuple[Span, ...]]:
-    text = select.text
-    keys: list[Key] = []
-    others: list[Span] = []
-    conditions: list[Span] = []
-    for conjunct in text.conjuncts(select.clauses.get(Clause.WHERE, Span(0, 0))):
-        if not reads_any(text, conjunct, outer):
-            conditions.append(conjunct)
-        elif key := _key(text, conjunct, inner, outer):
-            keys.append(key)
-        else:
-            others.append(conjunct)
-    return tuple(keys), tuple(others), tuple(conditions)
-
-
-def _key(text: Text, conjunct: Span, inner: set[str], outer: set[str]) -> Key | None:
-    sides = text.split(conjunct, TokenType.EQ)
-    if len(sides) != 2:
-        return None
-    left, right = (text.bare(side) for side in sides)
-    if column(text, left, inner) and column(text, right, outer):
-        return Key(left, right)
-    if column(text, left, outer) and column(text, right, inner):
-        return Key(right, left)
-    return None
-
-
-def _aggregates(select: Select) -> Iterator[Call]:
-    """Yield the aggregates that a SELECT computes itself, those of its HAVING too."""
-    text = select.text
-    end = 0
-    for clause in (Clause.ITEMS, Clause.HAVING, Clause.ORDER):
-        for call in calls(text, select.clauses.get(clause, Span(0, 0))):
-            if any(child.start <= call.span.start < child.end for child in select.children):
-                continue
-            if call.is_window:
-                raise Refused(Reason.WINDOW, call.name)
-            if call.name in functions.AGGREGATES and call.span.start >= end:
-                end = call.span.end
-                yield call
-
-
-def _shape(select: Select, span: Span, aggregates: tuple[Call, ...], keys: tuple[Key, ...]) -> Shape:
-    text = select.text
-    limit = text.written(select.clauses[Clause.LIMIT]) if Clause.LIMIT in select.clauses else None
-    has_offset = Clause.OFFSET in select.clauses or Clause.FETCH in select.clauses
-    is_plain = not aggregates and Clause.GROUP not in select.clauses and Clause.HAVING not in select.clauses
-    if text.kind(span.start) == TokenType.EXISTS:
-        if not is_plain or has_offset or limit not in (None, "1"):
-            raise Refused(Reason.SEVERAL_ROWS, "EXISTS over groups, or a slice")
-        return Shape.EXISTS
-    if len(select.items) != 1:
-        raise Refused(Reason.SEVERAL_ROWS, "several columns")
-    if is_plain:
-        if limit != "1" or has_offset or select.distinct:
-            raise Refused(Reason.SEVERAL_ROWS)
-        if Clause.ORDER not in select.clauses:
-            raise Refused(Reason.UNORDERED, "LIMIT 1 of rows in no order")
-        return Shape.LATEST
-    if has_offset or limit not in (None, "1") or (select.distinct and select.distinct.end - select.distinct.start > 1):
-        raise Refused(Reason.SEVERAL_ROWS)
-    known = {text.canonical(key.inner) for key in keys}
-    for grouped in text.split(select.clauses.get(Clause.GROUP, Span(0, 0)), TokenType.COMMA):
-        if text.canonical(text.bare(grouped)) not in known:
-            raise Refused(Reason.SEVERAL_ROWS, f"GROUP BY {text.written(grouped)}")
-    return Shape.AGGREGATE
-
-
-def _check_aggregates(
-    select: Select, aggregates: tuple[Call, ...], inner: Collection[str], outer: Collection[str]
-) -> None:
-    """Refuse aggregates of the outer row, those of rows in no order, and columns outside of an aggregate."""
-    text = select.text
-    for call in aggregates:
-        if reads_any(text, call.span, outer):
-            raise Refused(Reason.CORRELATION, f"{call.name} of an outer column")
-        within = any(text.kind(place) == TokenType.ORDER_BY for place in text.top(call.arguments))
-        if call.name in functions.ORDERED and not within:
-            raise Refused(Reason.UNORDERED, call.name)
-    for clause in (Clause.ITEMS, Clause.HAVING):
-        for place, name in qualifiers(text, select.clauses.get(clause, Span(0, 0))):
-            if name in inner and not any(call.span.start <= place < call.span.end for call in aggregates):
-                raise Refused(Reason.SEVERAL_ROWS, "a column outside of an aggregate")

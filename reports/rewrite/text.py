@@ -6,8 +6,9 @@ pieces of the original, letter by letter.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 from sqlglot import Token, TokenType
@@ -147,14 +148,30 @@ class Text:
             and self.name(place) in names
         )
 
-    def canonical(self, span: Span) -> str:
-        """Return a piece's tokens, by which two pieces are known to say the same: equal parameters are one."""
-        return " ".join(self._canonical(span))
-
-    def _canonical(self, span: Span) -> Iterator[str]:
+    def renamed(self, span: Span, names: Mapping[str, str]) -> str:
+        """Return a piece in which the tables of a mapping's names are called as its values say."""
+        parts: list[str] = []
+        end = self.tokens[span.start].start
         for place in range(*span):
             token = self.tokens[place]
-            if self.kind(place) == TokenType.NUMBER and self.kind(place - 1) == TokenType.PARAMETER:
+            if self.is_qualifier(place, names):
+                parts += [self.source[end : token.start], names[self.name(place)]]
+                end = token.end + 1
+        return "".join([*parts, self.source[end : self.tokens[span.end - 1].end + 1]])
+
+    def canonical(self, span: Span, names: Mapping[str, str] = MappingProxyType({})) -> str:
+        """Return a piece's tokens, by which two pieces are known to say the same: equal parameters are one.
+
+        ``names`` has what tables are called in it instead of their aliases.
+        """
+        return " ".join(self._canonical(span, names))
+
+    def _canonical(self, span: Span, names: Mapping[str, str]) -> Iterator[str]:
+        for place in range(*span):
+            token = self.tokens[place]
+            if self.is_qualifier(place, names):
+                yield names[self.name(place)]
+            elif self.kind(place) == TokenType.NUMBER and self.kind(place - 1) == TokenType.PARAMETER:
                 number = int(token.text)
                 yield str(self.same[number - 1] + 1 if self.same and number <= len(self.same) else number)
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reports.rewrite import functions
@@ -39,18 +39,22 @@ def shared_conditions(members: Sequence[Subquery]) -> set[str]:
 
     A FILTER is evaluated after the sub-select's WHERE, for the outer rows' keys alone.
     """
-    texts = [{member.text.canonical(condition) for condition in member.conditions} for member in members]
+    texts = [set(map(member.canonical, member.conditions)) for member in members]
     first = members[0]
-    safe = {first.text.canonical(each) for each in first.conditions if risk(first.text, each) < Risk.VALUE}
+    safe = {first.canonical(each) for each in first.conditions if risk(first.text, each) < Risk.VALUE}
     return set.intersection(safe, *texts)
 
 
-def value(member: Subquery, shared: set[str], columns: Columns) -> str:
-    """Return an expression that equals a subquery, NULL where it finds no row."""
-    residual = [each for each in member.conditions if member.text.canonical(each) not in shared]
+def value(member: Subquery, first: Subquery, shared: set[str], columns: Columns) -> str:
+    """Return an expression that equals a subquery, NULL where it finds no row; ``first`` has the tables' aliases."""
+    residual = {
+        member.canonical(each): member.written(each, first)
+        for each in member.conditions
+        if member.canonical(each) not in shared
+    }
     if member.shape == Shape.EXISTS:
-        return f"COALESCE({_count(member, residual, columns)} > 0, FALSE)"
-    found = [(call, _column(member, call, residual, columns)) for call in member.aggregates]
+        return f"COALESCE({_count(residual, columns)} > 0, FALSE)"
+    found = [(call, _column(member, first, call, residual, columns)) for call in member.aggregates]
     bare = _bare(member)
     if member.is_grouped and member.having is None and bare is not None:
         place = {call.span: name for call, name in found}[bare.span]
@@ -62,7 +66,7 @@ def value(member: Subquery, shared: set[str], columns: Columns) -> str:
         # Without GROUP BY there is a row where nothing is found: a count in it is 0.
         found = [(call, f"COALESCE({name}, 0)" if _counts(call) else name) for call, name in found]
     result = _replaced(member, member.value, found)
-    conditions = [f"{_count(member, residual, columns)} > 0"] if member.is_grouped else []
+    conditions = [f"{_count(residual, columns)} > 0"] if member.is_grouped else []
     if member.having is not None:
         conditions.append(f"({_replaced(member, member.having, found)})")
     return f"(CASE WHEN {' AND '.join(conditions)} THEN {result} END)" if conditions else f"({result})"
@@ -78,20 +82,23 @@ def _counts(call: Call) -> bool:
     return call.name in functions.ZERO_OVER_NOTHING
 
 
-def _count(member: Subquery, residual: Sequence[Span], columns: Columns) -> str:
-    canonical = " AND ".join(sorted(member.text.canonical(each) for each in residual))
-    condition = _filter([member.text.written(each) for each in residual])
-    return columns.add(f"COUNT ( * ) {canonical}", f"COUNT(*){condition}")
+def _count(residual: Mapping[str, str], columns: Columns) -> str:
+    return columns.add(f"COUNT ( * ) {_joined(residual)}", f"COUNT(*){_filter(list(residual.values()))}")
 
 
-def _column(member: Subquery, call: Call, residual: Sequence[Span], columns: Columns) -> str:
+def _column(member: Subquery, first: Subquery, call: Call, residual: Mapping[str, str], columns: Columns) -> str:
     text = member.text
-    end = call.span.end if call.condition is None else call.condition.start - 3
-    function = Span(call.span.start, end)
-    asked = [*residual, *([] if call.condition is None else [text.bare(call.condition)])]
-    canonical = " AND ".join(sorted(text.canonical(each) for each in asked))
-    condition = _filter([text.written(each) for each in asked])
-    return columns.add(f"{text.canonical(function)} {canonical}", text.written(function) + condition)
+    function = Span(call.span.start, call.span.end if call.condition is None else call.condition.start - 3)
+    asked = dict(residual)
+    if call.condition is not None:
+        condition = text.bare(call.condition)
+        asked.setdefault(member.canonical(condition), member.written(condition, first))
+    written = member.written(function, first) + _filter(list(asked.values()))
+    return columns.add(f"{member.canonical(function)} {_joined(asked)}", written)
+
+
+def _joined(asked: Mapping[str, str]) -> str:
+    return " AND ".join(sorted(asked))
 
 
 def _filter(conditions: Sequence[str]) -> str:
