@@ -409,6 +409,39 @@ def test_outer_joins_in_another_order_are_others():
     assert not rewrite(outer(subquery("COUNT(*)", tables=tables), subquery("COUNT(*)", tables=swapped))).candidates
 
 
+# One page.
+
+
+def test_a_page_is_cut_before_its_subqueries_are_asked():
+    sql = outer('"d"."name"', OPEN, rest=f' WHERE "d"."r" = $2 ORDER BY 2 DESC, "d"."id" LIMIT 20 OFFSET 40')
+    sql = sql.replace(' FROM "d"', f', {LATE} AS "late" FROM "d"')
+
+    assert rewrite(sql).candidates[Strategy.PAGED] == (
+        'WITH "folded_2" AS MATERIALIZED (SELECT "d".* FROM "d" WHERE "d"."r" = $2 '
+        'ORDER BY "d"."name" DESC, "d"."id" LIMIT 20 OFFSET 40) '
+        'SELECT "d"."id", "d"."name" AS "x1", (NULLIF("folded_1"."c1", 0)) AS "x2", ("folded_1"."c2") AS "late" '
+        'FROM "folded_2" AS "d" LEFT JOIN LATERAL (SELECT COUNT(*) FILTER (WHERE U0."s" = $1) AS "c1", '
+        'SUM(U0."h") FILTER (WHERE U0."late") AS "c2" FROM "t" U0 WHERE U0."d_id" = "d"."id") AS "folded_1" ON TRUE  '
+        'ORDER BY 2 DESC, "d"."id"  '
+    )
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        ' ORDER BY "d"."name"',
+        ' ORDER BY "x1" LIMIT 5',
+        " ORDER BY 2 LIMIT 5",
+        f" WHERE {OPEN} > 3 LIMIT 5",
+        " ORDER BY random() LIMIT 5",
+        ' INNER JOIN "e" ON ("e"."id" = "d"."e_id") LIMIT 5',
+        ' GROUP BY "d"."id" LIMIT 5',
+    ],
+)
+def test_a_page_that_depends_on_more_than_its_table_is_not_cut(rest: str):
+    assert Strategy.PAGED not in rewrite(outer(OPEN, LATE, rest=rest)).candidates
+
+
 # A SELECT with GROUP BY.
 
 

@@ -11,11 +11,12 @@ from sqlglot import TokenType
 
 from reports.rewrite import functions
 from reports.rewrite.expressions import Call, Refused, check_known, qualifiers
-from reports.rewrite.folding import Folded, check_outer, free_names, spliced, with_clause
+from reports.rewrite.folding import Folded, check_outer
 from reports.rewrite.joins import Joined, Multiplied, is_distinct
 from reports.rewrite.rewriting import Finding, KeyPair, Kind, Reason, Refusal, Strategy
 from reports.rewrite.risks import Risk, risk
 from reports.rewrite.selects import Clause
+from reports.rewrite.splicing import free_names, spliced, with_clause
 from reports.rewrite.text import Span
 from reports.rewrite.values import Columns
 
@@ -129,7 +130,7 @@ def _branch(
     ]
     rows = " ".join(["FROM", first, *further])
     asked = [f"({text.written(span)})" for span in branch.rest]
-    if strategy == Strategy.LATERAL:
+    if strategy in (Strategy.LATERAL, Strategy.PAGED):
         where = " AND ".join([f"{inner} = {outer}", *asked])
         body = f"SELECT {', '.join(columns.items())} {rows} WHERE {where}"
         return None, f' LEFT JOIN LATERAL ({body}) AS "{columns.name}" ON TRUE', None

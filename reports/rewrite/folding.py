@@ -16,10 +16,12 @@ from reports.rewrite.grouping import grouped_columns
 from reports.rewrite.groups import Group, Repeated
 from reports.rewrite.joined import read_sources
 from reports.rewrite.naming import name_of
+from reports.rewrite.paging import read_page
 from reports.rewrite.rewriting import KeyPair, Reason, Strategy
 from reports.rewrite.risks import Risk, risk
 from reports.rewrite.selects import Clause, Select
 from reports.rewrite.shapes import Shape, Subquery
+from reports.rewrite.splicing import free_names, spliced, with_clause
 from reports.rewrite.text import Span, Text
 from reports.rewrite.values import Columns, shared_conditions, value
 
@@ -72,11 +74,18 @@ def fold(outer: Select, groups: Sequence[Group], strategy: Strategy) -> Folded:
         Refused: Its GROUP BY, or a column without a name, does not allow it.
     """
     source = outer.text.source
-    folds = [_fold(outer, group, strategy, name) for group, name in zip(groups, free_names(source), strict=False)]
+    names = free_names(source)
+    folds = [_fold(outer, group, strategy, name) for group, name in zip(groups, names, strict=False)]
     splices = [splice for fold in folds for splice in _splices(outer, fold)]
     from_end = _end(outer.text, outer.clauses[Clause.FROM])
     splices.append((from_end, from_end, "".join(fold.join for fold in folds)))
-    splices += with_clause(outer, [fold.cte for fold in folds if fold.cte])
+    ctes = [fold.cte for fold in folds if fold.cte]
+    if strategy == Strategy.PAGED:
+        members = [member.span for group in groups for member in group.members]
+        if page := read_page(outer, members, names[len(folds)]):
+            splices += page.splices
+            ctes.append(page.cte)
+    splices += with_clause(outer, ctes)
     places = [(member.span, written, fold.columns) for fold in folds for member, written in fold.places]
     if grouping := grouped_columns(outer, places):
         end = _end(outer.text, outer.clauses[Clause.GROUP])
@@ -97,32 +106,6 @@ def _risk(outer: Select, groups: Sequence[Group]) -> Risk:
     return max(outside, *values, *(group.risk for group in groups))
 
 
-def spliced(source: str, splices: Sequence[tuple[int, int, str]]) -> str:
-    """Return a text with pieces of it replaced."""
-    parts: list[str] = []
-    end = 0
-    for start, stop, written in sorted(splices, key=lambda splice: splice[:2]):
-        parts += [source[end:start], written]
-        end = stop
-    return "".join([*parts, source[end:]])
-
-
-def with_clause(outer: Select, ctes: Sequence[str]) -> list[tuple[int, int, str]]:
-    """Return where CTEs go: behind those that a SELECT has, for they may read these."""
-    if not ctes:
-        return []
-    if outer.with_start is None:
-        start = outer.text.tokens[outer.start].start
-        return [(start, start, f"WITH {', '.join(ctes)} ")]
-    end = outer.text.tokens[outer.start - 1].end + 1
-    return [(end, end, f", {', '.join(ctes)}")]
-
-
-def free_names(source: str) -> list[str]:
-    """Return names for sub-selects that the text does not have."""
-    return [name for number in range(1, 100) if (name := f"folded_{number}") not in source]
-
-
 def _end(text: Text, span: Span) -> int:
     return text.tokens[span.end - 1].end + 1
 
@@ -141,7 +124,7 @@ def _fold(outer: Select, group: Group, strategy: Strategy, name: str) -> _Fold:
     shared = shared_conditions(members)
     places = [(member, value(member, members[0], shared, columns)) for member in members]
     conditions = [each for each in first.conditions if first.canonical(each) in shared]
-    if strategy == Strategy.LATERAL or not group.is_grouped:
+    if strategy in (Strategy.LATERAL, Strategy.PAGED) or not group.is_grouped:
         return _lateral(first, conditions, columns, places)
     return _grouped(outer, group, conditions, columns, places, materialized=strategy == Strategy.MATERIALIZED)
 
@@ -154,7 +137,9 @@ def _latest(members: Sequence[Subquery], columns: Columns) -> _Fold:
         for member in members
     ]
     where = text.written(first.select.clauses[Clause.WHERE])
-    ordering = ", ".join(f"{text.written(span)} {text.written(words)}".rstrip() for span, words in first.ordering)
+    ordering = ", ".join(
+        f"{text.written(span)} {text.written(words)}".rstrip() for span, words in first.select.ordering
+    )
     body = f"SELECT {', '.join(columns.items())} {_from(first)} WHERE {where} ORDER BY {ordering} LIMIT 1"
     return _Fold(columns, places, f' LEFT JOIN LATERAL ({body}) AS "{columns.name}" ON TRUE')
 

@@ -92,7 +92,7 @@ def _key(subquery: Subquery) -> object:
     others = frozenset(map(subquery.canonical, subquery.others))
     if subquery.shape != Shape.LATEST:
         return sources, keys, others
-    ordering = tuple((subquery.canonical(span), subquery.canonical(words)) for span, words in subquery.ordering)
+    ordering = tuple((subquery.canonical(span), subquery.canonical(words)) for span, words in subquery.select.ordering)
     return sources, keys, others, frozenset(map(subquery.canonical, subquery.conditions)), ordering
 
 

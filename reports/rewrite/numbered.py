@@ -68,8 +68,8 @@ def numbered(sql: str, count: int | None) -> str:
         return f"${found}"
 
     text = _PERCENT.sub(replaced, sql)
-    places = {number for number, _, _ in parameters(text)}
-    if found != count or places != set(range(1, count + 1)):
+    places = [number for number, _, _ in parameters(text)]
+    if found != count or places != list(range(1, count + 1)):
         raise Unreadable(f"it has {len(places)} parameters and {count} values")
     return text
 

@@ -18,6 +18,8 @@ class Strategy(StrEnum):
     """The same CTE, MATERIALIZED."""
     LATERAL = "lateral"
     """One LATERAL sub-select for each outer row."""
+    PAGED = "paged"
+    """The page is cut first; then one LATERAL sub-select for each of its rows."""
 
 
 class Kind(StrEnum):

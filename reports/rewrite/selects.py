@@ -78,6 +78,20 @@ class Select:
         has_alias = item.end - item.start > 2 and self.text.kind(item.end - 2) == TokenType.ALIAS
         return Span(item.start, item.end - 2) if has_alias else item
 
+    @property
+    def ordering(self) -> list[tuple[Span, Span]]:
+        """Each expression of ORDER BY, and the words after it; an ordinal is the item that it counts to."""
+        text, items = self.text, self.items
+        found = []
+        for span in text.split(self.clauses.get(Clause.ORDER, Span(0, 0)), TokenType.COMMA):
+            edges = [at for at in text.top(span) if text.word(at) in ("ASC", "DESC", "NULLS", "USING")]
+            expression = Span(span.start, min(edges, default=span.end))
+            written = text.written(expression)
+            if written.isdecimal() and 0 < int(written) <= len(items):
+                expression = self.value(items[int(written) - 1])
+            found.append((expression, Span(min(edges, default=span.end), span.end)))
+        return found
+
     def clause_of(self, place: int) -> Clause | None:
         """Return the clause in which a token stands, None for one before them, as in WITH."""
         return next((clause for clause, span in self.clauses.items() if span.start <= place < span.end), None)

@@ -70,18 +70,6 @@ class Subquery:
         """What its tables are called, whatever their aliases."""
         return names_of(self.sources)
 
-    @property
-    def ordering(self) -> list[tuple[Span, Span]]:
-        """Each expression of ORDER BY, and the words after it; an ordinal is the item that it counts to."""
-        text = self.text
-        found = []
-        for item in text.split(self.select.clauses.get(Clause.ORDER, Span(0, 0)), TokenType.COMMA):
-            edges = [at for at in text.top(item) if text.word(at) in ("ASC", "DESC", "NULLS", "USING")]
-            edge = min(edges, default=item.end)
-            expression = Span(item.start, edge)
-            found.append((self.value if text.written(expression) == "1" else expression, Span(edge, item.end)))
-        return found
-
     def canonical(self, span: Span) -> str:
         """Return what makes a piece equal to that of another subquery."""
         return self.text.canonical(span, self.names)

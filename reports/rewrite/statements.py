@@ -40,10 +40,14 @@ def rewrite(text: str, *, same: Sequence[int] | None = None) -> Rewriting:
         each_finding for each in found for each_finding in (*each.findings, *(group.finding() for group in each.groups))
     ]
     refusals = [refusal for each in found for refusal in each.refusals]
-    folded = {strategy: _folded(text, same, strategy) for strategy in (*_GROUPED, Strategy.LATERAL)}
-    candidates = {strategy: each.text for strategy, each in folded.items() if each.text != text}
-    if not folded[Strategy.GROUPED].keys:  # nothing in it is grouped: all would be the same
-        candidates = {Strategy.LATERAL: candidates[Strategy.LATERAL]} if candidates else {}
+    folded = {strategy: _folded(text, same, strategy) for strategy in (*_GROUPED, Strategy.LATERAL, Strategy.PAGED)}
+    different: dict[str, Strategy] = {}
+    # Where nothing is grouped, or no page is cut, the way that is left is LATERAL.
+    for strategy in (Strategy.LATERAL, *_GROUPED, Strategy.PAGED):
+        different.setdefault(folded[strategy].text, strategy)
+    candidates = {strategy: folded[strategy].text for strategy in Strategy if strategy in different.values()}
+    if different.get(text):
+        candidates = {}
     return Rewriting(
         text,
         tuple(findings),
