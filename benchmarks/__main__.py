@@ -31,6 +31,8 @@ from benchmarks import (  # noqa: E402
     prebuilt_structures,
     prebuilt_tables,
     prebuilt_time_series,
+    rewrite_lookup,
+    rewriting,
     rows,
 )
 
@@ -51,6 +53,8 @@ MEASUREMENTS = {
     "customers": prebuilt_customers.measure,
     "structures": prebuilt_structures.measure,
     "quality": prebuilt_quality.measure,
+    "rewriting": rewriting.measure,
+    "rewrite_lookup": rewrite_lookup.measure,
 }
 
 

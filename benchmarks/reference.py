@@ -10,11 +10,12 @@ CREATE TABLE benchmark_reference_department (id int PRIMARY KEY, name text NOT N
 INSERT INTO benchmark_reference_department
 SELECT i, 'Department ' || i, (ARRAY['north', 'south', 'east', 'west'])[1 + i % 4] FROM generate_series(1, 500) AS i;
 CREATE TABLE benchmark_reference_ticket (id bigint PRIMARY KEY, department_id int NOT NULL, status text NOT NULL,
-    resolution_hours numeric(8, 2));
+    priority int NOT NULL, resolution_hours numeric(8, 2), opened_at timestamptz NOT NULL);
 SELECT setseed(0.42);
 INSERT INTO benchmark_reference_ticket
 SELECT i, 1 + (random() * 499)::int, (ARRAY['open', 'closed', 'pending'])[CASE WHEN random() < 0.48 THEN 1
-    WHEN random() < 0.87 THEN 2 ELSE 3 END], (random() * 200)::numeric(8, 2) FROM generate_series(1, {rows}) AS i;
+    WHEN random() < 0.87 THEN 2 ELSE 3 END], 1 + (random() * 4)::int, (random() * 200)::numeric(8, 2),
+    timestamptz '2024-01-01' + random() * interval '730 days' FROM generate_series(1, {rows}) AS i;
 CREATE INDEX ON benchmark_reference_ticket (department_id, status);
 CREATE TABLE benchmark_reference_invoice (id bigint PRIMARY KEY, department_id int NOT NULL,
     amount numeric(10, 2) NOT NULL);
@@ -67,7 +68,9 @@ class ReferenceTicket(models.Model):
 
     department = models.ForeignKey(ReferenceDepartment, models.DO_NOTHING, related_name="tickets")
     status = models.TextField()
+    priority = models.IntegerField()
     resolution_hours = models.DecimalField(max_digits=8, decimal_places=2, null=True)
+    opened_at = models.DateTimeField()
 
     class Meta:
         app_label = "benchmarks"

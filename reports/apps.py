@@ -9,10 +9,11 @@ from typing import Any
 from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.signals import connection_created
 from django.urls import get_resolver
 
-from reports import guard, row_models
+from reports import conf, guard, row_models
 from reports.checks import check_database, check_reports
 from reports.registry import autodiscover
 
@@ -27,6 +28,8 @@ class ReportsConfig(AppConfig):
     def ready(self) -> None:
         connection_created.connect(guard.install, dispatch_uid="reports.guard")
         guard.install_on_open_connections()
+        _install_rewriter()
+        _install_warnings()
         autodiscover()
         checks.register(check_reports)
         checks.register(check_database, checks.Tags.database)
@@ -37,6 +40,30 @@ class ReportsConfig(AppConfig):
         """Return a model; row models too, which pickle and deferred loading ask for by name."""
         found = row_models.get_row_model(model_name)
         return found or super().get_model(model_name, require_ready)
+
+
+def _install_rewriter() -> None:
+    """Have statements rewritten where ``REPORTS["REWRITE"]`` says so, if sqlglot is there; else a check speaks."""
+    try:
+        is_wanted = bool(conf.rewrite()) and find_spec("sqlglot") is not None
+    except ImproperlyConfigured:
+        return
+    if is_wanted:
+        from reports.rewrite import installation  # imports sqlglot
+
+        installation.install_everywhere()
+
+
+def _install_warnings() -> None:
+    """Have statements looked through while the project is developed, if sqlglot is there; never in production."""
+    try:
+        is_wanted = settings.DEBUG and conf.warn_repeated() and find_spec("sqlglot") is not None
+    except ImproperlyConfigured:
+        return
+    if is_wanted:
+        from reports.rewrite import warnings  # imports sqlglot
+
+        warnings.install_everywhere()
 
 
 def _has_views() -> bool:

@@ -13,7 +13,17 @@ from django.core.exceptions import ImproperlyConfigured
 
 from reports.errors import listed, near
 
-NAMES = ("EXPORT_TIMEOUT", "SLOW", "TEMPLATE_DIRS", "TIMEOUT", "XLSX_ROWS")
+NAMES = (
+    "EXPORT_TIMEOUT",
+    "REWRITE",
+    "REWRITE_AGE",
+    "REWRITE_MEASURE",
+    "SLOW",
+    "TEMPLATE_DIRS",
+    "TIMEOUT",
+    "WARN_REPEATED",
+    "XLSX_ROWS",
+)
 # PostgreSQL holds statement_timeout in 31 bits of milliseconds: 24 days.
 LONGEST = 2_147_483
 # What an XLSX sheet holds below its header.
@@ -52,6 +62,41 @@ def xlsx_rows() -> int:
         raise ImproperlyConfigured(
             f"REPORTS['XLSX_ROWS'] is {value!r}; it must be a whole number from 1 to {MOST_XLSX_ROWS}."
         )
+    return value
+
+
+def rewrite() -> tuple[str, ...]:
+    """Return ``REWRITE``: the aliases whose statements ``reports.rewrite`` rewrites; True is all, default none."""
+    value = _setting("REWRITE", False)
+    if isinstance(value, bool):
+        return tuple(settings.DATABASES) if value else ()
+    if not isinstance(value, (list, tuple)) or not all(isinstance(alias, str) for alias in value):
+        raise ImproperlyConfigured(
+            f"REPORTS['REWRITE'] is {value!r}; it must be True, False or a list of aliases of DATABASES."
+        )
+    if unknown := sorted(set(value) - set(settings.DATABASES)):
+        raise ImproperlyConfigured(
+            f"REPORTS['REWRITE'] names no database: {', '.join(map(repr, unknown))} (DATABASES:"
+            f" {listed(settings.DATABASES)}).{near(unknown[0], settings.DATABASES)}"
+        )
+    return tuple(value)
+
+
+def rewrite_age() -> float:
+    """Return ``REWRITE_AGE``: seconds after which it is chosen again how a statement is sent; default a day."""
+    return _seconds("REWRITE_AGE", 86_400.0)
+
+
+def rewrite_measure() -> float:
+    """Return ``REWRITE_MEASURE``: seconds that choosing for one statement may take; default 5."""
+    return _seconds("REWRITE_MEASURE", 5.0)
+
+
+def warn_repeated() -> bool:
+    """Return ``WARN_REPEATED``: log, under DEBUG, each statement that repeats subqueries; default True."""
+    value = _setting("WARN_REPEATED", True)
+    if not isinstance(value, bool):
+        raise ImproperlyConfigured(f"REPORTS['WARN_REPEATED'] is {value!r}; it must be True or False.")
     return value
 
 

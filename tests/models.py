@@ -111,3 +111,43 @@ class Visit(models.Model):
     buyer = models.ForeignKey(Buyer, models.CASCADE, null=True, related_name="visits")
     step = models.CharField(max_length=40, null=True)
     at = models.DateTimeField(null=True)
+
+
+class Depot(models.Model):
+    """The outer rows of generated chains of annotations; what hangs on it follows."""
+
+    partner = models.ForeignKey("self", models.CASCADE, null=True, related_name="partners")
+    name = models.CharField(max_length=40)
+    zone = models.CharField(max_length=40, null=True)
+    kind = models.CharField(max_length=40, null=True)
+    size = models.IntegerField(null=True)
+
+
+class Label(models.Model):
+    kind = models.CharField(max_length=40, null=True)
+
+
+class Parcel(models.Model):
+    """Two relations to one parent, columns of its parent's for keys of several columns, labels in many-to-many."""
+
+    depot = models.ForeignKey(Depot, models.CASCADE, null=True, related_name="parcels")
+    origin = models.ForeignKey(Depot, models.CASCADE, null=True, related_name="sent")
+    labels = models.ManyToManyField(Label, related_name="parcels")
+    zone = models.CharField(max_length=40, null=True)
+    status = models.CharField(max_length=40, null=True)
+    weight = models.IntegerField(null=True)
+    amount = models.DecimalField(max_digits=20, decimal_places=2, null=True)
+    rate = models.FloatField(null=True)
+    is_urgent = models.BooleanField(null=True)
+    day = models.DateField(null=True)
+    at = models.DateTimeField(null=True)
+
+
+class Scan(models.Model):
+    """A second level below a parcel, and a second branch of a depot."""
+
+    parcel = models.ForeignKey(Parcel, models.CASCADE, null=True, related_name="scans")
+    depot = models.ForeignKey(Depot, models.CASCADE, null=True, related_name="scans")
+    status = models.CharField(max_length=40, null=True)
+    weight = models.IntegerField(null=True)
+    at = models.DateTimeField(null=True)

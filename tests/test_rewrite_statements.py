@@ -86,6 +86,12 @@ def test_a_finding_has_the_table_and_the_subqueries():
     assert (finding.kind, finding.tables, finding.count, finding.subqueries) == (Kind.SHARED, ("t",), 2, (OPEN, LATE))
 
 
+def test_findings_come_without_candidates():
+    sql = outer(OPEN, LATE)
+
+    assert rewrite(sql, findings_only=True) == Rewriting(sql, rewrite(sql).findings)
+
+
 def test_one_subquery_alone_stays():
     assert rewrite(outer(OPEN)) == Rewriting(outer(OPEN))
 
@@ -377,6 +383,12 @@ def test_the_name_that_a_subquery_gave_is_kept():
     ) in text
 
 
+def test_a_case_has_its_name_from_else():
+    text = grouped(f'SELECT CASE WHEN {OPEN} > 1 THEN {LATE} ELSE "d"."x" END FROM "d"')
+
+    assert 'SELECT CASE WHEN (NULLIF("folded_1"."c1", 0)) > 1 THEN ("folded_1"."c2") ELSE "d"."x" END FROM' in text
+
+
 def test_an_ordinal_is_the_item_itself():
     first = (
         '(SELECT U0."h" AS "h" FROM "t" U0 WHERE U0."d_id" = ("d"."id") ORDER BY 1 DESC NULLS LAST, U0."id" LIMIT 1)'
@@ -469,7 +481,7 @@ def test_group_by_a_position_or_the_subquery_itself():
         (Reason.LOCKS, outer(OPEN, LATE, rest=" FOR UPDATE")),
         (Reason.OUTER_FROM, outer(OPEN, LATE, rest=', "e"')),
         (Reason.OUTER_GROUPING, outer(OPEN, LATE, rest=' GROUP BY ROLLUP ("d"."id")')),
-        (Reason.UNNAMED, f'SELECT CASE WHEN "d"."x" THEN {OPEN} END, {LATE} AS "y" FROM "d"'),
+        (Reason.UNNAMED, f'SELECT CASE WHEN "d"."x" THEN 0 ELSE {OPEN} END, {LATE} AS "y" FROM "d"'),
         (Reason.UNION_ARM, f'{outer(OPEN, LATE)} UNION ALL SELECT 1, 2, 3 FROM "d"'),
         (Reason.INNER_FROM, pair("COUNT(*)", tables='(SELECT * FROM "t") U0')),
         (Reason.INNER_FROM, pair("COUNT(*)", tables='"t" U0, "e"')),

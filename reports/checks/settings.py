@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from django.core import checks
@@ -12,15 +13,25 @@ from reports import conf
 
 
 def check_settings() -> Iterator[checks.CheckMessage]:
-    """E010: a value that a setting does not take. W009: a folder of ``TEMPLATE_DIRS`` that there is not."""
-    for read in (conf.timeout, conf.export_timeout, conf.slow, conf.template_dirs):
+    """E010: a value that a setting does not take. E014: no sqlglot. W009: no such folder in ``TEMPLATE_DIRS``."""
+    seconds = (conf.timeout, conf.export_timeout, conf.slow, conf.rewrite_age, conf.rewrite_measure)
+    for read in (*seconds, conf.template_dirs, conf.rewrite, conf.warn_repeated):
         try:
             value = read()
         except ImproperlyConfigured as error:
             yield checks.Error(str(error), id="reports.E010")
             continue
-        if isinstance(value, tuple):
-            yield from (_absent(folder) for folder in value if not folder.is_dir())
+        if read is conf.template_dirs:
+            yield from (_absent(folder) for folder in conf.template_dirs() if not folder.is_dir())
+        if read is conf.rewrite and value and not find_spec("sqlglot"):
+            yield _UNREAD
+
+
+_UNREAD = checks.Error(
+    "REPORTS['REWRITE'] is on, but sqlglot is not installed.",
+    hint="No statement is rewritten. pip install 'django-sql-reports[rewrite]'.",
+    id="reports.E014",
+)
 
 
 def _absent(folder: Path) -> checks.CheckMessage:

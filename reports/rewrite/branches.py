@@ -10,9 +10,10 @@ from __future__ import annotations
 from sqlglot import TokenType
 
 from reports.rewrite import functions
-from reports.rewrite.expressions import Call, Refused, check_known, qualifiers
+from reports.rewrite.expressions import Call, Refused, check_known, column, qualifiers, reads_any
 from reports.rewrite.folding import Folded, check_outer
 from reports.rewrite.joins import Joined, Multiplied, is_distinct
+from reports.rewrite.naming import takes_name
 from reports.rewrite.rewriting import Finding, KeyPair, Kind, Reason, Refusal, Strategy
 from reports.rewrite.risks import Risk, risk
 from reports.rewrite.selects import Clause
@@ -49,7 +50,7 @@ def separate(found: Multiplied, strategy: Strategy) -> Folded:
         columns = Columns(name)
         for call in found.aggregates:
             if found.joined[found.alias(call) or ""].branch is branch:
-                splices.append((*_place(found, call.span), _value(found, call, columns)))
+                splices.append((*_place(found, call.span), _value(found, call, columns) + _name(found, call)))
         if columns.written:
             cte, join, key = _branch(found, branch, columns, strategy)
             joins.append(join)
@@ -73,11 +74,18 @@ def _check(found: Multiplied) -> None:
             raise Refused(Reason.BRANCHES, text.written(call.span))
         if call.name not in functions.UNMULTIPLIED and call.name != "count":
             raise Refused(Reason.BRANCHES, f"{call.name}(DISTINCT …)")
+        start = call.arguments.start + is_distinct(text, call)
+        # Where a branch has no row, its columns are NULL, which an expression may turn into a value.
+        if column(text, Span(start, call.arguments.end), away) is None:
+            raise Refused(Reason.BRANCHES, f"{text.written(call.span)} of no column")
     for clause, span in select.clauses.items():
         for place, name in qualifiers(text, span) if clause != Clause.FROM else ():
             if name in away and not any(call.span.start <= place < call.span.end for call in found.aggregates):
                 raise Refused(Reason.BRANCHES, f"{name} in {clause}")
     grouped = {text.canonical(text.bare(item)) for item in _grouped(found)}
+    for each in found.joined.values():
+        if each.branch is None and each.source.on and reads_any(text, each.source.on, away):
+            raise Refused(Reason.BRANCHES, text.written(each.source.span))
     for alias in away:
         _check_join(found, found.joined[alias], grouped)
 
@@ -114,6 +122,21 @@ def _value(found: Multiplied, call: Call, columns: Columns) -> str:
         if is_distinct(text, call) and call.name == "count"
         else f"{call.name.upper()}({place})"
     )
+
+
+def _name(found: Multiplied, call: Call) -> str:
+    """Return the alias that must stand behind an aggregate's value, where it was its column's name; most often none."""
+    select = found.select
+    if call.name != "count" or select.clause_of(call.span.start) != Clause.ITEMS:
+        return ""
+    item = next(item for item in select.items if item.start <= call.span.start < item.end)
+    if select.value(item) != item:
+        return ""
+    if item == call.span:
+        return ' AS "count"'
+    if takes_name(select.text, item):
+        raise Refused(Reason.UNNAMED)
+    return ""
 
 
 def _branch(

@@ -55,8 +55,18 @@ def check_outer(outer: Select) -> None:
     text = outer.text
     if Clause.FROM not in outer.clauses:
         raise Refused(Reason.OUTER_FROM)
-    if Clause.LOCK in outer.clauses or Clause.INTO in outer.clauses:
-        raise Refused(Reason.LOCKS)
+    above: Select | None = outer
+    while above is not None:  # FOR UPDATE locks the rows of sub-selects too
+        if Clause.LOCK in above.clauses or Clause.INTO in above.clauses:
+            raise Refused(Reason.LOCKS)
+        above = above.parent
+    if outer.distinct is not None and outer.distinct.end - outer.distinct.start > 1:
+        raise Refused(Reason.DISTINCT_ON)
+    if any(item.end - item.start == 1 and text.kind(item.start) == TokenType.STAR for item in outer.items):
+        raise Refused(Reason.UNNAMED, "*")
+    for place in range(outer.start, outer.end):
+        if _is_ours(text, place):
+            raise Refused(Reason.UNQUALIFIED, text.name(place))
     if any(text.kind(place) == TokenType.COMMA for place in text.top(outer.clauses[Clause.FROM])):
         raise Refused(Reason.OUTER_FROM, "a comma")
     try:
@@ -94,6 +104,18 @@ def fold(outer: Select, groups: Sequence[Group], strategy: Strategy) -> Folded:
     return Folded(spliced(source, splices), keys, _risk(outer, groups))
 
 
+def _is_ours(text: Text, place: int) -> bool:
+    """Return whether a token may be read as a column of a folded sub-select."""
+    if text.kind(place - 1) in (TokenType.DOT, TokenType.ALIAS) or not text.is_name(place):
+        return False
+    name = text.name(place)
+    return (
+        name[:1] in ("c", "k")
+        and name[1:].isdecimal()
+        and text.kind(place + 1) not in (TokenType.DOT, TokenType.L_PAREN)
+    )
+
+
 def _risk(outer: Select, groups: Sequence[Group]) -> Risk:
     """Return whether the folded statement can fail where the original does not.
 
@@ -102,7 +124,8 @@ def _risk(outer: Select, groups: Sequence[Group]) -> Risk:
     text = outer.text
     members = [member for group in groups for member in group.members]
     outside = risk(text, Span(outer.start + 1, outer.end), without=[member.span for member in members])
-    values = [risk(text, member.value) for member in members if isinstance(member, Subquery)]
+    selected = [each for each in members if isinstance(each, Subquery) and each.shape != Shape.EXISTS]
+    values = [risk(text, member.value) for member in selected]
     return max(outside, *values, *(group.risk for group in groups))
 
 
@@ -124,7 +147,9 @@ def _fold(outer: Select, group: Group, strategy: Strategy, name: str) -> _Fold:
     shared = shared_conditions(members)
     places = [(member, value(member, members[0], shared, columns)) for member in members]
     conditions = [each for each in first.conditions if first.canonical(each) in shared]
-    if strategy in (Strategy.LATERAL, Strategy.PAGED) or not group.is_grouped:
+    # What can fail is computed for the outer rows' keys, so these rows are read a second time.
+    is_lost = group.risk == Risk.VALUE and not _is_plain(outer.text, outer.clauses[Clause.FROM])
+    if strategy in (Strategy.LATERAL, Strategy.PAGED) or not group.is_grouped or is_lost:
         return _lateral(first, conditions, columns, places)
     return _grouped(outer, group, conditions, columns, places, materialized=strategy == Strategy.MATERIALIZED)
 
@@ -172,8 +197,8 @@ def _grouped(
     inner = [text.written(key.inner) for key in first.keys]
     outside = [text.written(key.outer) for key in first.keys]
     asked = [text.written(condition) for condition in conditions]
-    asked = asked if len(asked) < 2 else [f"({each})" for each in asked]
     restricted = _restricted(outer, inner, outside, must=group.risk == Risk.VALUE)
+    asked = asked if len(asked) + len(restricted) < 2 else [f"({each})" for each in asked]
     where = f" WHERE {' AND '.join([*asked, *restricted])}" if asked or restricted else ""
     items = [*(f'{key} AS "k{number}"' for number, key in enumerate(inner, 1)), *columns.items()]
     body = f"SELECT {', '.join(items)} {_from(first)}{where} GROUP BY {', '.join(dict.fromkeys(inner))}"
@@ -196,7 +221,7 @@ def _restricted(outer: Select, inner: Sequence[str], outside: Sequence[str], *, 
     """Return a condition that leaves the outer rows' groups: few are read, and what can fail does so for these."""
     text = outer.text
     conditions = [each for each in text.conjuncts(outer.clauses.get(Clause.WHERE, Span(0, 0))) if _is_plain(text, each)]
-    if not conditions and not must:
+    if not _is_plain(text, outer.clauses[Clause.FROM]) or (not conditions and not must):
         return []
     asked = " AND ".join(f"({text.written(each)})" for each in conditions)
     rows = f"FROM {text.written(outer.clauses[Clause.FROM])}{f' WHERE {asked}' if asked else ''}"
@@ -205,7 +230,10 @@ def _restricted(outer: Select, inner: Sequence[str], outside: Sequence[str], *, 
 
 
 def _is_plain(text: Text, condition: Span) -> bool:
-    """Return whether a condition can be written a second time: no subquery in it, nothing volatile."""
+    """Return whether a piece can be written a second time: nothing volatile in it, and no sub-select.
+
+    A sub-select with a LIMIT may give other rows.
+    """
     if any(text.kind(place) == TokenType.SELECT for place in range(*condition)):
         return False
     try:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from sqlglot import TokenType
 
+from sqlglot import TokenType
+
 from reports.rewrite import functions
 from reports.rewrite.expressions import Refused, calls
 from reports.rewrite.rewriting import Reason
@@ -36,7 +38,21 @@ def grouped_columns(outer: Select, places: Sequence[tuple[Span, str, Columns]]) 
         for place in columns.places()
         if place in written
     ]
+    # What is grouped by a subquery's value has rows of several outer keys in one group.
+    if wanted and any(_has_subquery(outer, item) for item in items):
+        raise Refused(Reason.OUTER_GROUPING)
     return list(dict.fromkeys(wanted))
+
+
+def _has_subquery(outer: Select, item: Span) -> bool:
+    """Return whether something that is grouped by holds a subquery; it may be a selected item's position or alias."""
+    text = outer.text
+    spans = [item]
+    for number, selected in enumerate(outer.items, 1):
+        alias = text.canonical(Span(selected.end - 1, selected.end))
+        if text.canonical(text.bare(item)) in (str(number), alias):
+            spans.append(selected)
+    return any(text.kind(place) == TokenType.SELECT for span in spans for place in range(*span))
 
 
 def _needs_grouping(outer: Select, span: Span, grouped: set[str]) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sqlglot import TokenType
+
 from reports.rewrite.expressions import Refused, check_known, reads_any
 from reports.rewrite.joined import read_sources, same_rows
-from reports.rewrite.reading import read_subquery
+from reports.rewrite.reading import check_levels, read_subquery
 from reports.rewrite.rewriting import Finding, Kind, Reason, Refusal
 from reports.rewrite.risks import Risk, risk
 from reports.rewrite.selects import Clause, Select
@@ -100,8 +102,14 @@ def _may_be_shared(member: Repeated, error: Refused, names: Sequence[str]) -> bo
     """Return whether a subquery of no accepted shape can be asked once for each outer row."""
     if error.reason in (Reason.NOT_CORRELATED, Reason.UNKNOWN_FUNCTION) or Clause.LOCK in member.select.clauses:
         return False
+    text, items = member.text, member.select.items
+    if text.kind(member.span.start) != TokenType.EXISTS and (
+        len(items) != 1 or text.kind(items[0].end - 1) == TokenType.STAR
+    ):
+        return False
     try:
         check_known(member.text, member.span)
+        check_levels(member.select)
         return reads_any(member.text, member.span, names)
     except Refused:
         return False

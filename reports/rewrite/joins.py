@@ -104,7 +104,7 @@ def _joined(text: Text, sources: list[Source]) -> dict[str, Joined]:
 
 def _key(text: Text, conjunct: Span, alias: str, joined: dict[str, Joined]) -> Key | None:
     sides = [text.bare(side) for side in text.split(conjunct, TokenType.EQ)]
-    if len(sides) != 2:
+    if len(sides) != 2 or text.word(text.split(conjunct, TokenType.EQ)[0].end) != "=":
         return None
     for inner, outer in (sides, sides[::-1]):
         if column(text, inner, {alias}) and column(text, outer, joined):

@@ -7,7 +7,10 @@ from sqlglot import TokenType
 from reports.rewrite.expressions import Refused
 from reports.rewrite.rewriting import Reason
 from reports.rewrite.selects import Clause, Select
-from reports.rewrite.text import Span
+from reports.rewrite.text import Span, Text
+
+# What has the name of that which stands before it: a cast, an item of an array, a collation.
+_NAMED_WITHIN = frozenset({TokenType.DCOLON, TokenType.L_BRACKET, TokenType.COLLATE})
 
 
 def name_of(outer: Select, select: Select, span: Span) -> str:
@@ -29,7 +32,21 @@ def name_of(outer: Select, select: Select, span: Span) -> str:
         selected = select.items[0]
         if select.value(selected) != selected:
             return f" AS {text.written(Span(selected.end - 1, selected.end))}"
-    top = [text.kind(place) for place in text.top(item)]
-    if text.word(item.start) in ("CASE", "CAST") or TokenType.DCOLON in top or len(top) == 1 or value == span:
+    if value == span or (takes_name(text, item) and not _is_before_else(text, item, span)):
         raise Refused(Reason.UNNAMED)
     return ""
+
+
+def _is_before_else(text: Text, item: Span, span: Span) -> bool:
+    """Return whether an item is a CASE that takes its name, if any, from what stands behind a subquery."""
+    if text.kind(item.start) != TokenType.CASE or text.pairs[item.start] != item.end - 1:
+        return False
+    within = text.top(Span(item.start + 1, item.end - 1))
+    last = next((place for place in within if text.kind(place) == TokenType.ELSE), item.end)
+    return span.end <= last
+
+
+def takes_name(text: Text, item: Span) -> bool:
+    """Return whether an item without an alias may have the name of something within it."""
+    top = [text.kind(place) for place in text.top(item)]
+    return text.word(item.start) in ("CASE", "CAST") or not _NAMED_WITHIN.isdisjoint(top) or len(top) == 1

@@ -15,6 +15,7 @@ from typing import Any
 from sqlglot import Token, TokenType, tokenize
 from sqlglot.errors import SqlglotError
 
+_DOLLAR = re.compile(r"(?<![\w$\"'])\$(?=\d)")
 _PERCENT = re.compile(r"%(.?)", re.DOTALL)
 
 
@@ -41,7 +42,8 @@ def read_tokens(text: str) -> list[Token]:
         Unreadable: A quote is not closed, or a character belongs to no token.
     """
     try:
-        return tokenize(text, read="postgres")
+        # sqlglot takes the $1,$ of two parameters for the beginning of a string; @1 is a parameter to it as well.
+        return tokenize(_DOLLAR.sub("@", text), read="postgres")
     except (SqlglotError, ValueError, IndexError) as error:
         raise Unreadable("it is no SQL of PostgreSQL's") from error
 
@@ -95,7 +97,7 @@ def parameters(text: str) -> list[tuple[int, int, int]]:
         (int(after.text), token.start, after.end + 1)
         for token, after in pairwise(tokens)
         if token.token_type == TokenType.PARAMETER
-        and token.text == "$"
+        and text[token.start] == "$"
         and after.token_type == TokenType.NUMBER
         and after.start == token.end + 1
         and after.text.isdecimal()

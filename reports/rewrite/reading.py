@@ -38,6 +38,7 @@ def read_subquery(select: Select, span: Span, outer: Collection[str]) -> Subquer
         raise Refused(Reason.INNER_FROM, "a sub-select")
     inner = {source.alias for source in sources}
     _check_names(select, inner, outer)
+    check_levels(select)
     keys, others, conditions = _where(select, inner, set(outer) - inner)
     for source in sources:
         if source.on and reads_any(text, source.on, set(outer) - inner):
@@ -70,6 +71,33 @@ def _check_names(select: Select, inner: Collection[str], outer: Collection[str])
             raise Refused(Reason.UNQUALIFIED, f"{name}.*")
 
 
+def check_levels(select: Select) -> None:
+    """Refuse a subquery with an aggregate of another SELECT's rows: one that reads none of its own columns.
+
+    Raises:
+        Refused: There is one, or a FROM is not understood.
+    """
+    text = select.text
+    for each in select.walk():
+        own = (
+            {source.alias for source in read_sources(text, each.clauses[Clause.FROM])}
+            if Clause.FROM in each.clauses
+            else set()
+        )
+        for call in calls(text, Span(each.start, each.end)):
+            if call.name not in functions.AGGREGATES or any(
+                child.start <= call.span.start < child.end for child in each.children
+            ):
+                continue
+            read = {name for _, name in qualifiers(text, call.span)}
+            is_before = any(
+                clause in (Clause.FROM, Clause.WHERE, Clause.GROUP) and span.start <= call.span.start < span.end
+                for clause, span in each.clauses.items()
+            )
+            if is_before or (read and read.isdisjoint(own)):
+                raise Refused(Reason.CORRELATION, f"{call.name} of other rows")
+
+
 def _names_above(select: Select) -> set[str]:
     names: set[str] = set()
     above = select.parent
@@ -99,7 +127,7 @@ def _where(
 
 def _key(text: Text, conjunct: Span, inner: set[str], outer: set[str]) -> Key | None:
     sides = text.split(conjunct, TokenType.EQ)
-    if len(sides) != 2:
+    if len(sides) != 2 or text.word(sides[0].end) != "=":  # sqlglot takes == for it as well
         return None
     left, right = (text.bare(side) for side in sides)
     if column(text, left, inner) and column(text, right, outer):

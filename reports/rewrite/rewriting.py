@@ -42,6 +42,7 @@ class Reason(StrEnum):
     LOCKS = "it locks rows"
     OUTER_FROM = "the outer FROM has a comma or nothing in it"
     OUTER_GROUPING = "the outer GROUP BY holds a subquery or grouping sets"
+    DISTINCT_ON = "the outer SELECT has DISTINCT ON"
     UNNAMED = "a column of the outer SELECT has no name"
     UNION_ARM = "it stands in an arm of a union without parentheses"
     SET_OPERATION = "the subquery is a union, an intersection or a difference"
@@ -88,6 +89,16 @@ class Finding:
     advice: str | None = None
     line: str | None = None
     cost: float | None = None
+
+    def __str__(self) -> str:
+        what = "joins" if self.kind == Kind.MULTIPLIED else "subqueries"
+        wrong = ": the result is wrong" if self.is_wrong else ""
+        text = f"{self.kind}: {self.count} {what} over {', '.join(self.tables)}{wrong}."
+        if self.line:
+            text = f"{self.line}: {text}"
+        if self.reason:
+            text += f" Not rewritten: {self.reason}."
+        return f"{text} Instead:\n{self.advice}" if self.advice else text
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,8 @@ def _may_fail(text: Text, place: int) -> bool:
     word, kind = text.word(place), text.kind(place)
     if kind == TokenType.STAR:  # every row, or a multiplication
         return text.kind(place - 1) not in (TokenType.L_PAREN, TokenType.DOT, TokenType.SELECT)
+    if word in ("LIKE", "ILIKE", "~~", "~~*"):  # a pattern that ends in a backslash fails
+        return text.kind(place + 1) not in (TokenType.PARAMETER, TokenType.STRING)
     if word in ("CAST", "INTERVAL", "SELECT", "ESCAPE", "SIMILAR", "ZONE"):
         return True
     return not (word[:1].isalnum() or word[:1] in "\"'_" or word in _SAFE_OPERATORS)

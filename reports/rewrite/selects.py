@@ -42,7 +42,9 @@ _BEGINS = {
     TokenType.FOR: Clause.LOCK,
     TokenType.INTO: Clause.INTO,
 }
-_SET_OPERATIONS = frozenset({TokenType.UNION, TokenType.INTERSECT, TokenType.EXCEPT})
+SET_OPERATIONS = frozenset({TokenType.UNION, TokenType.INTERSECT, TokenType.EXCEPT})
+_PARENTHESES = frozenset({TokenType.L_PAREN, TokenType.R_PAREN})
+_BEFORE_SELECT = frozenset({None, TokenType.ALL, TokenType.DISTINCT, *_PARENTHESES, *SET_OPERATIONS})
 
 
 @dataclass(slots=True, eq=False)
@@ -135,8 +137,10 @@ def _check(text: Text) -> None:
         kind, word = text.kind(place), text.word(place)
         if kind == TokenType.SEMICOLON and place + 1 < len(text.tokens):
             raise Unreadable("it is more than one statement")
-        if word in ("INSERT", "UPDATE", "DELETE", "MERGE") and text.kind(place - 1) == TokenType.L_PAREN:
+        if word in ("INSERT", "UPDATE", "DELETE", "MERGE") and text.kind(place - 1) in _PARENTHESES:
             raise Unreadable(f"it has an {word}")
+        if kind == TokenType.SELECT and text.kind(place - 1) not in _BEFORE_SELECT:
+            raise Unreadable("SELECT is a name in it")
         # sqlglot makes one token of them; with a comment between they would be missed.
         if word in ("GROUP", "ORDER") and text.word(place + 1) == "BY":
             raise Unreadable(f"there is a comment within {word} BY")
@@ -151,10 +155,10 @@ def _read(text: Text, place: int) -> Select:
     begin = place if with_start is None else with_start
     edges: list[tuple[Clause, int]] = []
     before = begin - 2 if text.kind(begin - 1) in (TokenType.ALL, TokenType.DISTINCT) else begin - 1
-    is_arm = text.kind(before) in _SET_OPERATIONS
+    is_arm = text.kind(before) in SET_OPERATIONS
     for at in text.top(Span(place + 1, end)):
         kind = text.kind(at)
-        if kind in _SET_OPERATIONS:
+        if kind in SET_OPERATIONS:
             end, is_arm = at, True
             break
         if kind == TokenType.FROM and text.kind(at - 1) == TokenType.DISTINCT:
@@ -190,5 +194,5 @@ def _with(text: Text, outer: int | None, place: int) -> int | None:
     first = 0 if outer is None else outer + 1
     if text.kind(first) != TokenType.WITH:
         return None
-    between = [at for at in text.top(Span(first, place)) if text.kind(at) in (TokenType.SELECT, *_SET_OPERATIONS)]
+    between = [at for at in text.top(Span(first, place)) if text.kind(at) in (TokenType.SELECT, *SET_OPERATIONS)]
     return None if between else first

@@ -8,9 +8,10 @@ from enum import Enum, auto
 
 from sqlglot import TokenType
 
-from reports.rewrite.expressions import Call
+from reports.rewrite.expressions import Call, Refused
 from reports.rewrite.joined import Source, names_of
-from reports.rewrite.selects import Clause, Select
+from reports.rewrite.rewriting import Reason
+from reports.rewrite.selects import SET_OPERATIONS, Clause, Select
 from reports.rewrite.text import Span, Text
 
 
@@ -75,15 +76,41 @@ class Subquery:
         return self.text.canonical(span, self.names)
 
     def written(self, span: Span, like: Subquery) -> str:
-        """Return a piece letter by letter, with the aliases of another subquery over the same tables."""
+        """Return a piece letter by letter, with the aliases of another subquery over the same tables.
+
+        Raises:
+            Refused: One of these aliases means another table in it.
+        """
         aliases = {name: alias for alias, name in like.names.items()}
         written = {source.alias: source.written for source in like.sources}
         other = {alias: written[aliases[name]] for alias, name in self.names.items() if aliases[name] != alias}
-        return self.text.renamed(span, other) if other else self.text.written(span)
+        if not other:
+            return self.text.written(span)
+        taken = set(like.names) - set(self.names)
+        for place in range(*span):
+            if self.text.is_name(place) and self.text.name(place) in taken:
+                raise Refused(Reason.UNQUALIFIED, f"{self.text.name(place)} names two tables")
+        return self.text.renamed(span, other)
 
 
 _NO_SCALARS = frozenset({TokenType.IN, TokenType.ANY, TokenType.ALL, TokenType.SOME, TokenType.ARRAY})
+_OF_QUERIES = frozenset({TokenType.ORDER_BY, TokenType.LIMIT, TokenType.OFFSET, TokenType.FETCH, TokenType.FOR})
 _VALUES = (Clause.ITEMS, Clause.WHERE, Clause.GROUP, Clause.HAVING, Clause.ORDER)
+
+
+def _is_value(text: Text, place: int) -> bool:
+    """Return whether a SELECT's parenthesis makes it a value: no list of IN or ANY, no arm of a set operation."""
+    before, after = place - 1, text.pairs[place] + 1
+    is_alone = True
+    while text.kind(before) == TokenType.L_PAREN:
+        if text.kind(after) in _OF_QUERIES and not text.is_name(before - 1):
+            return False  # ((SELECT …) LIMIT 1)
+        if text.kind(after) != TokenType.R_PAREN:
+            return text.kind(after) not in SET_OPERATIONS
+        before, after, is_alone = before - 1, after + 1, False
+    if text.kind(before) in (*SET_OPERATIONS, *_NO_SCALARS) or text.kind(after) in SET_OPERATIONS:
+        return False
+    return is_alone or text.kind(before) != TokenType.EXISTS
 
 
 def scalars(outer: Select) -> Iterator[tuple[Select, Span]]:
@@ -91,7 +118,7 @@ def scalars(outer: Select) -> Iterator[tuple[Select, Span]]:
     text = outer.text
     for select in outer.children:
         place = select.opening
-        if place is None or outer.clause_of(place) not in _VALUES or text.kind(place - 1) in _NO_SCALARS:
+        if place is None or outer.clause_of(place) not in _VALUES or not _is_value(text, place):
             continue
         is_exists = text.kind(place - 1) == TokenType.EXISTS
         yield select, Span(place - 1 if is_exists else place, text.pairs[place] + 1)

@@ -30,4 +30,5 @@ def with_clause(outer: Select, ctes: Sequence[str]) -> list[tuple[int, int, str]
 
 def free_names(source: str) -> list[str]:
     """Return names for sub-selects that the text does not have."""
+    source = source.lower()  # FOLDED_1 is that name too
     return [name for number in range(1, 100) if (name := f"folded_{number}") not in source]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlglot import TokenType
@@ -24,30 +24,39 @@ _MOST_PASSES = 12
 _GROUPED = (Strategy.GROUPED, Strategy.MATERIALIZED)
 
 
-def rewrite(text: str, *, same: Sequence[int] | None = None) -> Rewriting:
+def rewrite(text: str, *, same: Sequence[int] | None = None, findings_only: bool = False) -> Rewriting:
     """Return what is found in a statement, and how else it can be written.
 
     Args:
         text: With numbered parameters. What is no query of PostgreSQL's has one refusal and no candidate.
         same: For each parameter, the place of the first one with an equal value, from 0 on; None: all values differ.
+        findings_only: Without candidates, which take most of the time.
     """
     try:
-        roots = read_selects(Text.of(text, same))
+        return _rewriting(text, same, findings_only)
     except Unreadable as error:
-        return Rewriting(text, refusals=(Refusal(Reason.UNREADABLE, text, str(error)),))
-    found = [_read(select) for root in roots for select in root.walk()]
+        why = str(error)
+    except (LookupError, RecursionError):  # tokens are missing, as in FROM without a table
+        why = "it is no SQL, or nested too deeply"
+    return Rewriting(text, refusals=(Refusal(Reason.UNREADABLE, text, why),))
+
+
+def _rewriting(text: str, same: Sequence[int] | None, findings_only: bool) -> Rewriting:
+    roots = read_selects(Text.of(text, same))
+    read = [(select, _read(select)) for root in roots for select in root.walk()]
+    found = [each for _, each in read]
     findings = [
         each_finding for each in found for each_finding in (*each.findings, *(group.finding() for group in each.groups))
     ]
     refusals = [refusal for each in found for refusal in each.refusals]
-    folded = {strategy: _folded(text, same, strategy) for strategy in (*_GROUPED, Strategy.LATERAL, Strategy.PAGED)}
+    if findings_only or not any(each.groups or each.multiplied for each in found):
+        return Rewriting(text, tuple(findings), refusals=tuple(refusals))
+    folded = {strategy: _folded(read, same, strategy) for strategy in (*_GROUPED, Strategy.LATERAL, Strategy.PAGED)}
     different: dict[str, Strategy] = {}
     # Where nothing is grouped, or no page is cut, the way that is left is LATERAL.
     for strategy in (Strategy.LATERAL, *_GROUPED, Strategy.PAGED):
         different.setdefault(folded[strategy].text, strategy)
     candidates = {strategy: folded[strategy].text for strategy in Strategy if strategy in different.values()}
-    if different.get(text):
-        candidates = {}
     return Rewriting(
         text,
         tuple(findings),
@@ -55,7 +64,7 @@ def rewrite(text: str, *, same: Sequence[int] | None = None) -> Rewriting:
         tuple(refusals),
         folded[Strategy.GROUPED].keys,
         may_raise=max(each.risk for each in folded.values()) > Risk.NONE,
-        is_limited=bool(candidates) and any(_is_limited(root) for root in roots),
+        is_limited=any(_is_limited(root) for root in roots),
     )
 
 
@@ -121,16 +130,18 @@ def _refusal(select: Select, error: Refused) -> Refusal:
     return Refusal(error.reason, select.text.written(Span(select.begin, select.end)), error.detail)
 
 
-def _folded(text: str, same: Sequence[int] | None, strategy: Strategy) -> Folded:
-    """Return the statement with all of its SELECTs folded, the outer ones first."""
+def _folded(read: Sequence[tuple[Select, _Found]], same: Sequence[int] | None, strategy: Strategy) -> Folded:
+    """Return a statement with all of its SELECTs folded, the outer ones first; ``read`` has what each holds."""
+    text = read[0][0].text.source
     keys: tuple[KeyPair, ...] = ()
     risk = Risk.NONE
+    pending: Iterable[tuple[Select, _Found]] = read
     for _ in range(_MOST_PASSES):
-        selects = [select for root in read_selects(Text.of(text, same)) for select in root.walk()]
-        folded = next((folded for select in selects if (folded := _read(select).fold(select, strategy))), None)
+        folded = next((folded for select, found in pending if (folded := found.fold(select, strategy))), None)
         if folded is None:
             break
         text, keys, risk = folded.text, keys + folded.keys, max(risk, folded.risk)
+        pending = ((select, _read(select)) for root in read_selects(Text.of(text, same)) for select in root.walk())
     return Folded(text, keys, risk)
 
 

@@ -17,6 +17,7 @@ from reports.rewrite.numbered import Unreadable, read_tokens
 
 _OPENS = {TokenType.L_PAREN: TokenType.R_PAREN, TokenType.L_BRACKET: TokenType.R_BRACKET, TokenType.CASE: TokenType.END}
 _CLOSES = frozenset(_OPENS.values())
+_BEFORE_NAMES = frozenset({TokenType.DOT, TokenType.ALIAS})
 
 
 class Span(NamedTuple):
@@ -46,6 +47,8 @@ class Text:
         text = cls(source, tokens, same)
         opened: list[int] = []
         for place, token in enumerate(tokens):
+            if place and tokens[place - 1].token_type in _BEFORE_NAMES and token.token_type in _NO_NAMES:
+                token.token_type = TokenType.VAR  # d.end, AS case: there any word is a name
             if token.token_type in _OPENS:
                 opened.append(place)
             elif token.token_type in _CLOSES:
@@ -171,7 +174,7 @@ class Text:
             token = self.tokens[place]
             if self.is_qualifier(place, names):
                 yield names[self.name(place)]
-            elif self.kind(place) == TokenType.NUMBER and self.kind(place - 1) == TokenType.PARAMETER:
+            elif self.kind(place) == TokenType.NUMBER and self.word(place - 1) == "$":
                 number = int(token.text)
                 yield str(self.same[number - 1] + 1 if self.same and number <= len(self.same) else number)
             else:
@@ -207,6 +210,7 @@ _NO_NAMES = frozenset(
         "ILIKE",
         "IN",
         "INTERSECT",
+        "INTO",
         "IS",
         "JOIN",
         "LATERAL",
@@ -225,6 +229,7 @@ _NO_NAMES = frozenset(
         "USING",
         "WHEN",
         "WHERE",
+        "WINDOW",
         "WITH",
     ]
 )

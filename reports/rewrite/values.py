@@ -98,7 +98,7 @@ def _column(member: Subquery, first: Subquery, call: Call, residual: Mapping[str
 
 
 def _joined(asked: Mapping[str, str]) -> str:
-    return " AND ".join(sorted(asked))
+    return " AND ".join(f"({each})" for each in sorted(asked))
 
 
 def _filter(conditions: Sequence[str]) -> str:
