@@ -169,6 +169,16 @@ def test_a_group_without_rows_is_null(select: str, where: str, expected: str, co
     assert value_of(select, where=where) == (expected, columns)
 
 
+def test_a_count_of_the_key_counts_rows():
+    """The model says which column is the key; in a table that no migration made it may be NULL all the same."""
+    texts = [OPEN.replace("*", 'U0."id"').replace('"t"', f'"{table}"') for table in ("tests_sale", "t")]
+
+    texts = [grouped(outer(text, text.replace("$1", "$2"))) for text in texts]
+
+    assert 'COUNT(*) FILTER (WHERE U0."s" = $1) AS "c1"' in texts[0]
+    assert 'COUNT(U0."id") FILTER (WHERE U0."s" = $1) AS "c1"' in texts[1]
+
+
 def test_without_group_by_a_count_of_nothing_is_0():
     select = 'COUNT(U0."id")'
 

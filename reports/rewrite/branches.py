@@ -70,14 +70,7 @@ def _check(found: Multiplied) -> None:
     check_known(text, Span(select.start, select.end))
     away = {alias for alias, each in found.joined.items() if each.branch is not None}
     for call in found.aggregates:
-        if found.alias(call) not in away:
-            raise Refused(Reason.BRANCHES, text.written(call.span))
-        if call.name not in functions.UNMULTIPLIED and call.name != "count":
-            raise Refused(Reason.BRANCHES, f"{call.name}(DISTINCT …)")
-        start = call.arguments.start + is_distinct(text, call)
-        # Where a branch has no row, its columns are NULL, which an expression may turn into a value.
-        if column(text, Span(start, call.arguments.end), away) is None:
-            raise Refused(Reason.BRANCHES, f"{text.written(call.span)} of no column")
+        _check_aggregate(found, call, away)
     for clause, span in select.clauses.items():
         for place, name in qualifiers(text, span) if clause != Clause.FROM else ():
             if name in away and not any(call.span.start <= place < call.span.end for call in found.aggregates):
@@ -88,6 +81,18 @@ def _check(found: Multiplied) -> None:
             raise Refused(Reason.BRANCHES, text.written(each.source.span))
     for alias in away:
         _check_join(found, found.joined[alias], grouped)
+
+
+def _check_aggregate(found: Multiplied, call: Call, away: set[str]) -> None:
+    text = found.select.text
+    if found.alias(call) not in away:
+        raise Refused(Reason.BRANCHES, text.written(call.span))
+    if call.name not in functions.UNMULTIPLIED and call.name != "count":
+        raise Refused(Reason.BRANCHES, f"{call.name}(DISTINCT …)")
+    start = call.arguments.start + is_distinct(text, call)
+    # Where a branch has no row, its columns are NULL, which an expression may turn into a value.
+    if column(text, Span(start, call.arguments.end), away) is None:
+        raise Refused(Reason.BRANCHES, f"{text.written(call.span)} of no column")
 
 
 def _check_join(found: Multiplied, joined: Joined, grouped: set[str]) -> None:

@@ -15,7 +15,7 @@ from reports.rewrite.expressions import Refused, check_known
 from reports.rewrite.grouping import grouped_columns
 from reports.rewrite.groups import Group, Repeated
 from reports.rewrite.joined import read_sources
-from reports.rewrite.naming import name_of
+from reports.rewrite.naming import check_names, name_of
 from reports.rewrite.paging import read_page
 from reports.rewrite.rewriting import KeyPair, Reason, Strategy
 from reports.rewrite.risks import Risk, risk
@@ -62,11 +62,7 @@ def check_outer(outer: Select) -> None:
         above = above.parent
     if outer.distinct is not None and outer.distinct.end - outer.distinct.start > 1:
         raise Refused(Reason.DISTINCT_ON)
-    if any(item.end - item.start == 1 and text.kind(item.start) == TokenType.STAR for item in outer.items):
-        raise Refused(Reason.UNNAMED, "*")
-    for place in range(outer.start, outer.end):
-        if _is_ours(text, place):
-            raise Refused(Reason.UNQUALIFIED, text.name(place))
+    check_names(outer)
     if any(text.kind(place) == TokenType.COMMA for place in text.top(outer.clauses[Clause.FROM])):
         raise Refused(Reason.OUTER_FROM, "a comma")
     try:
@@ -102,18 +98,6 @@ def fold(outer: Select, groups: Sequence[Group], strategy: Strategy) -> Folded:
         splices.append((end, end, "".join(f", {each}" for each in grouping)))
     keys = tuple(key for fold in folds for key in fold.keys)
     return Folded(spliced(source, splices), keys, _risk(outer, groups))
-
-
-def _is_ours(text: Text, place: int) -> bool:
-    """Return whether a token may be read as a column of a folded sub-select."""
-    if text.kind(place - 1) in (TokenType.DOT, TokenType.ALIAS) or not text.is_name(place):
-        return False
-    name = text.name(place)
-    return (
-        name[:1] in ("c", "k")
-        and name[1:].isdecimal()
-        and text.kind(place + 1) not in (TokenType.DOT, TokenType.L_PAREN)
-    )
 
 
 def _risk(outer: Select, groups: Sequence[Group]) -> Risk:

@@ -19,14 +19,15 @@ _OVERFLOWING = """
     stddev_samp string_agg sum var_pop var_samp variance
 """
 _FAILING = """
-    abs acos age array_append array_cat array_position array_to_string ascii asin atan atan2 cast cbrt ceil
-    ceiling chr cos cot date_bin date_part date_trunc degrees div encode exp extract floor format
-    json_build_object json_extract_path json_extract_path_text json_object_agg json_typeof jsonb_array_length
-    jsonb_build_object jsonb_extract_path jsonb_extract_path_text jsonb_object_agg jsonb_typeof left ln log lpad make_date make_interval make_time make_timestamp
-    make_timestamptz mod overlay phraseto_tsquery pi plainto_tsquery position power radians regexp_count
-    regexp_match regexp_replace repeat replace right round rpad sha224 sha256 sha384 sha512 sign similarity sin
-    split_part sqrt strpos substr substring tan timezone to_char to_date to_number to_timestamp to_tsquery
-    to_tsvector translate trunc ts_rank ts_rank_cd unaccent websearch_to_tsquery width_bucket
+    abs acos age array_append array_cat array_position array_to_string ascii asin atan atan2 cast cbrt ceil ceiling
+    chr cos cot date_bin date_part date_trunc degrees div encode exp extract floor format json_build_object
+    json_extract_path json_extract_path_text json_object_agg json_typeof jsonb_array_length jsonb_build_object
+    jsonb_extract_path jsonb_extract_path_text jsonb_object_agg jsonb_typeof left ln log lpad make_date
+    make_interval make_time make_timestamp make_timestamptz mod overlay phraseto_tsquery pi plainto_tsquery position
+    power radians regexp_count regexp_match regexp_replace repeat replace right round rpad sha224 sha256 sha384
+    sha512 sign similarity sin split_part sqrt strpos substr substring tan timezone to_char to_date to_number
+    to_timestamp to_tsquery to_tsvector translate trunc ts_rank ts_rank_cd unaccent websearch_to_tsquery
+    width_bucket
 """
 _AGGREGATES = """
     array_agg avg bit_and bit_or bool_and bool_or corr count covar_pop covar_samp every json_agg json_object_agg

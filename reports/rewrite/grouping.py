@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 from sqlglot import TokenType
 
-from sqlglot import TokenType
-
 from reports.rewrite import functions
 from reports.rewrite.expressions import Refused, calls
 from reports.rewrite.rewriting import Reason

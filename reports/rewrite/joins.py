@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from django.apps import apps
-from django.core.exceptions import AppRegistryNotReady
 from sqlglot import TokenType
 
 from reports.rewrite import functions
 from reports.rewrite.expressions import Call, calls, column, qualifiers
 from reports.rewrite.joined import Source, read_sources
+from reports.rewrite.keys import is_unique
 from reports.rewrite.selects import Clause, Select
 from reports.rewrite.shapes import Key
 from reports.rewrite.text import Span, Text
@@ -96,7 +95,7 @@ def _joined(text: Text, sources: list[Source]) -> dict[str, Joined]:
             rest += [] if found else [conjunct]
         above = joined[text.name(key.outer.start)] if key else None
         is_many = (
-            key is not None and source.table is not None and not _is_unique(source.table, text.name(key.inner.end - 1))
+            key is not None and source.table is not None and not is_unique(source.table, text.name(key.inner.end - 1))
         )
         joined[source.alias] = Joined(source, above, key, tuple(rest), is_many)
     return joined
@@ -110,23 +109,6 @@ def _key(text: Text, conjunct: Span, alias: str, joined: dict[str, Joined]) -> K
         if column(text, inner, {alias}) and column(text, outer, joined):
             return Key(inner, outer)
     return None
-
-
-def _is_unique(table: str, name: str) -> bool:
-    """Return whether a column has each value once, as the models say; of tables without one, the column ``id``."""
-    try:
-        models = list(apps.get_models(include_auto_created=True))
-    except AppRegistryNotReady:
-        models = []
-    plain = table.replace('"', "")
-    if name == "k1" and plain.startswith("folded_"):
-        return True  # a branch that has its sub-select already
-    fields = [
-        field for model in models if model._meta.db_table.replace('"', "") == plain for field in model._meta.fields
-    ]
-    if not fields:
-        return name == "id"
-    return any(field.column == name and (field.unique or field.primary_key) for field in fields)
 
 
 def _aggregates(select: Select) -> Iterator[Call]:

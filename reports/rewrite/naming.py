@@ -50,3 +50,29 @@ def takes_name(text: Text, item: Span) -> bool:
     """Return whether an item without an alias may have the name of something within it."""
     top = [text.kind(place) for place in text.top(item)]
     return text.word(item.start) in ("CASE", "CAST") or not _NAMED_WITHIN.isdisjoint(top) or len(top) == 1
+
+
+def check_names(outer: Select) -> None:
+    """Refuse a SELECT in which a column of a folded sub-select would be meant by a star or a bare name.
+
+    Raises:
+        Refused: There is one.
+    """
+    text = outer.text
+    if any(item.end - item.start == 1 and text.kind(item.start) == TokenType.STAR for item in outer.items):
+        raise Refused(Reason.UNNAMED, "*")
+    for place in range(outer.start, outer.end):
+        if _is_ours(text, place):
+            raise Refused(Reason.UNQUALIFIED, text.name(place))
+
+
+def _is_ours(text: Text, place: int) -> bool:
+    """Return whether a token may be read as a column of a folded sub-select."""
+    if text.kind(place - 1) in (TokenType.DOT, TokenType.ALIAS) or not text.is_name(place):
+        return False
+    name = text.name(place)
+    return (
+        name[:1] in ("c", "k")
+        and name[1:].isdecimal()
+        and text.kind(place + 1) not in (TokenType.DOT, TokenType.L_PAREN)
+    )

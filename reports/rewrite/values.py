@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reports.rewrite import functions
-from reports.rewrite.expressions import Call
+from reports.rewrite.expressions import Call, column
+from reports.rewrite.keys import is_key
 from reports.rewrite.risks import Risk, risk
 from reports.rewrite.shapes import Shape, Subquery
 from reports.rewrite.text import Span
@@ -60,7 +61,7 @@ def value(member: Subquery, first: Subquery, shared: set[str], columns: Columns)
         place = {call.span: name for call, name in found}[bare.span]
         if bare.name not in functions.ZERO_OVER_NOTHING:
             return f"({place})"
-        if member.text.canonical(bare.arguments) == "*" and bare.condition is None:
+        if counts_rows(member, bare) and bare.condition is None:
             return f"(NULLIF({place}, 0))"
     if not member.is_grouped:
         # Without GROUP BY there is a row where nothing is found: a count in it is 0.
@@ -78,6 +79,19 @@ def _bare(member: Subquery) -> Call | None:
     return next((call for call in member.aggregates if call.span == span), None)
 
 
+def counts_rows(member: Subquery, call: Call) -> bool:
+    """Return whether an aggregate counts every row: ``COUNT(*)``, or a count of the first table's key."""
+    if call.name != "count":
+        return False
+    text, source = member.text, member.sources[0]
+    if text.canonical(call.arguments) == "*":
+        return True
+    if any("RIGHT" in each.join or "FULL" in each.join for each in member.sources):
+        return False  # there the key may be NULL
+    is_own = column(text, call.arguments, {source.alias}) is not None
+    return is_own and is_key(str(source.table), text.name(text.bare(call.arguments).end - 1))
+
+
 def _counts(call: Call) -> bool:
     return call.name in functions.ZERO_OVER_NOTHING
 
@@ -93,8 +107,10 @@ def _column(member: Subquery, first: Subquery, call: Call, residual: Mapping[str
     if call.condition is not None:
         condition = text.bare(call.condition)
         asked.setdefault(member.canonical(condition), member.written(condition, first))
-    written = member.written(function, first) + _filter(list(asked.values()))
-    return columns.add(f"{member.canonical(function)} {_joined(asked)}", written)
+    canonical, written = member.canonical(function), member.written(function, first)
+    if counts_rows(member, call):
+        canonical, written = "COUNT ( * )", "COUNT(*)"
+    return columns.add(f"{canonical} {_joined(asked)}", written + _filter(list(asked.values())))
 
 
 def _joined(asked: Mapping[str, str]) -> str:
