@@ -10,8 +10,8 @@ from django.db.models import Count, OuterRef, Subquery
 
 from benchmarks.timing import Comparison, compare
 from example_project.helpdesk.models import Department, Ticket
-from reports.rewrite.instrument import Rewriter
 from reports.rewrite.rewriting import Strategy
+from reports.rewrite.sending.instrument import Rewriter
 
 TIMES = 2000
 

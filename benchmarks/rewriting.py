@@ -34,7 +34,7 @@ from benchmarks.rewriting_dashboards import (
 from benchmarks.statements import execute
 from benchmarks.timing import Comparison, compare
 from reports.rewrite import Strategy, consolidate
-from reports.rewrite.instrument import decisions
+from reports.rewrite.sending.instrument import decisions
 
 TICKETS = int(os.environ.get("REWRITE_TICKETS", "200000"))
 

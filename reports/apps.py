@@ -49,7 +49,7 @@ def _install_rewriter() -> None:
     except ImproperlyConfigured:
         return
     if is_wanted:
-        from reports.rewrite import installation  # imports sqlglot
+        from reports.rewrite.sending import installation  # imports sqlglot
 
         installation.install_everywhere()
 
@@ -61,7 +61,7 @@ def _install_warnings() -> None:
     except ImproperlyConfigured:
         return
     if is_wanted:
-        from reports.rewrite import warnings  # imports sqlglot
+        from reports.rewrite.advice import warnings  # imports sqlglot
 
         warnings.install_everywhere()
 

@@ -14,8 +14,8 @@ from typing import Any
 from django.db.backends.signals import connection_created
 from django.test.runner import DiscoverRunner
 
-from reports.rewrite.instrument import Rewriter
 from reports.rewrite.rewriting import Strategy
+from reports.rewrite.sending.instrument import Rewriter
 from scripts.django_suite_wrapper import Wrapped
 
 WITHOUT = "without"

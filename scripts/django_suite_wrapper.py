@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from reports.rewrite.counts import tally
-from reports.rewrite.instrument import Rewriter
+from reports.rewrite.sending.counts import tally
+from reports.rewrite.sending.instrument import Rewriter
 
 COUNTS = ("statements", "selects", "seen", "shapes", "rewritten", "refused", "failed", "compared", "differing")
 

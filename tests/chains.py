@@ -624,7 +624,9 @@ def listed(draw: st.DrawFn, start: str, named: Named, narrowing: Sequence[Piece]
     is_ordered = draw(st.integers(0, 3)) > 0
     if is_ordered:
         by = draw(some_of([name for name, piece in named.items() if not piece.is_other], most=2))
-        used += [named[name] for name in by if name not in names]
+        # Django orders once by what is written alike, and by a selected column where there is one.
+        ordering = {named[name].text: named[name] for name in by}
+        used += [piece for text_, piece in ordering.items() if text_ not in {piece.text for piece in used}]
         keys = [one_of(draw, f'"{name}"', f'"-{name}"', f'F("{name}").desc(nulls_last=True)') for name in by]
         text += f".order_by({', '.join([*keys, chr(34) + 'pk' + chr(34)])})"
     columns = ", ".join(f'"{name}"' for name in ["pk", *names])

@@ -8,9 +8,9 @@ from typing import Any
 
 from django.db import connection
 
-from reports.rewrite.counts import Tally
-from reports.rewrite.instrument import decisions
 from reports.rewrite.rewriting import Rewriting, Strategy
+from reports.rewrite.sending.counts import Tally
+from reports.rewrite.sending.instrument import decisions
 
 SQL = "SELECT 'original', (SELECT %s::int), (SELECT %s::int)"
 PARAMS = [1, 2]

@@ -43,10 +43,10 @@ from reports.management.rewriting import conversion
 from reports.management.rewriting.converted_template import template_text
 from reports.management.rewriting.param_lines import declared, literal, param_line
 from reports.management.rewriting.queryset_targets import find_queryset
-from reports.rewrite.parameter_names import Named, name_parameters
 from reports.rewrite.rewriting import Strategy
-from reports.rewrite.templating import outer_aliases, template_sql, with_names
-from reports.rewrite.text import Text
+from reports.rewrite.sql.parameter_names import Named, name_parameters
+from reports.rewrite.sql.templating import outer_aliases, template_sql, with_names
+from reports.rewrite.sql.text import Text
 from reports.testing import assert_matches
 from tests.models import Store
 

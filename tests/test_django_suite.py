@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from reports.rewrite.counts import tally
-from reports.rewrite.instrument import Rewriter
 from reports.rewrite.rewriting import Strategy
+from reports.rewrite.sending.counts import tally
+from reports.rewrite.sending.instrument import Rewriter
 from scripts import django_suite, django_suite_source
 from scripts.django_suite import Run, differences, faults, table
 from scripts.django_suite_runner import Result, error, outcomes

@@ -19,8 +19,8 @@ from reports.management.rewriting import estimates, repeated_subqueries
 from reports.management.rewriting.estimates import NoEstimate, estimate
 from reports.management.rewriting.statement_statistics import HIDDEN
 from reports.rewrite import statements
-from reports.rewrite.numbered import numbered
 from reports.rewrite.rewriting import Finding, Kind, Reason, Refusal, Rewriting, Strategy
+from reports.rewrite.sql.numbered import numbered
 
 pytestmark = pytest.mark.django_db
 

@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 
 from example_project.helpdesk.models import Department, Employee, Invoice, Ticket
 from reports.prebuilt import GroupedMetrics
-from reports.rewrite import model_paths
-from reports.rewrite.advice import advised
-from reports.rewrite.conditions import written
-from reports.rewrite.decisions import pattern
-from reports.rewrite.model_paths import Untold
-from reports.rewrite.numbered import numbered
+from reports.rewrite.advice import model_paths
+from reports.rewrite.advice.advising import advised
+from reports.rewrite.advice.conditions import written
+from reports.rewrite.advice.model_paths import Untold
 from reports.rewrite.rewriting import Finding, Kind, Rewriting
+from reports.rewrite.sending.decisions import pattern
+from reports.rewrite.sql.numbered import numbered
 from reports.rewrite.statements import rewrite
 from tests.models import Buyer, Region, Sale, Shelf, Store, Tag, Visit
 from tests.sales import stored

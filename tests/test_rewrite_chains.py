@@ -20,8 +20,8 @@ from django.db import DatabaseError, DataError, ProgrammingError, connection, tr
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from reports.rewrite.numbered import numbered, sendable
 from reports.rewrite.rewriting import KeyPair, Rewriting, Strategy
+from reports.rewrite.sql.numbered import numbered, sendable
 from reports.rewrite.statements import rewrite
 from tests.chains import Chain, Rows, chains, rows
 

@@ -10,12 +10,12 @@ import psycopg
 import pytest
 from django.db import connection, transaction
 
-from reports.rewrite import choosing
-from reports.rewrite.choosing import Ways, choose, ways_of
-from reports.rewrite.decisions import Decision, Kept
-from reports.rewrite.measuring import Questions
-from reports.rewrite.numbered import Sendable
 from reports.rewrite.rewriting import KeyPair, Reason, Refusal, Rewriting, Strategy
+from reports.rewrite.sending import choosing
+from reports.rewrite.sending.choosing import Ways, choose, ways_of
+from reports.rewrite.sending.decisions import Decision, Kept
+from reports.rewrite.sending.measuring import Questions
+from reports.rewrite.sql.numbered import Sendable
 from tests.models import Region
 from tests.sessions import modes, setting
 

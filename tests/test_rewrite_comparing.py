@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.rewrite.comparing import Difference, compare
+from reports.rewrite.proof.comparing import Difference, compare
 
 NAN = float("nan")
 INF = math.inf

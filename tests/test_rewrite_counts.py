@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from reports.rewrite import counts
-from reports.rewrite.counts import Tally, tally
 from reports.rewrite.rewriting import Reason
+from reports.rewrite.sending import counts
+from reports.rewrite.sending.counts import Tally, tally
 from tests.rewriting import forgotten
 
 

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
-from reports.rewrite.decisions import Decision, Decisions, pattern
+from reports.rewrite.sending.decisions import Decision, Decisions, pattern
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 LIST = [1, 2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 
-from reports.rewrite import functions
+from reports.rewrite.sql import functions
 
 # Words of the grammar, and the functions of extensions.
 WORDS = {"cast", "coalesce", "extract", "greatest", "least", "nullif", "trim"}

@@ -19,10 +19,10 @@ from django.utils.connection import ConnectionDoesNotExist
 from reports import apps as reports_apps
 from reports import guard
 from reports.checks import settings as settings_check
-from reports.rewrite import choosing, installation
-from reports.rewrite.installation import consolidated, install, install_everywhere
-from reports.rewrite.instrument import Rewriter
 from reports.rewrite.rewriting import Strategy
+from reports.rewrite.sending import choosing, installation
+from reports.rewrite.sending.installation import consolidated, install, install_everywhere
+from reports.rewrite.sending.instrument import Rewriter
 from tests.rewriting import ORIGINAL, REWRITTEN, Fake, forgotten, run
 
 pytestmark = pytest.mark.django_db(transaction=True)

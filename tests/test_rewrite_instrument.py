@@ -23,12 +23,12 @@ from django.db.models.functions import Coalesce
 from django.test.utils import CaptureQueriesContext
 from psycopg import sql as composing
 
-from reports.rewrite import choosing, instrument
-from reports.rewrite.counts import Tally, tally
-from reports.rewrite.decisions import Decision, Kept
-from reports.rewrite.installation import consolidated
-from reports.rewrite.instrument import Rewriter, may_repeat
 from reports.rewrite.rewriting import Reason, Strategy
+from reports.rewrite.sending import choosing, instrument
+from reports.rewrite.sending.counts import Tally, tally
+from reports.rewrite.sending.decisions import Decision, Kept
+from reports.rewrite.sending.installation import consolidated
+from reports.rewrite.sending.instrument import Rewriter, may_repeat
 from tests.models import Region, Store
 from tests.reports import Figures
 from tests.rewriting import FAILING, GOOD, ORIGINAL, PARAMS, REWRITTEN, SQL, Fake, forgotten, run

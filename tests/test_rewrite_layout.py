@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from example_project.helpdesk.models import Department, Ticket
-from reports.rewrite.layout import layout
-from reports.rewrite.numbered import Unreadable, numbered, read_tokens
+from reports.rewrite.sql.layout import layout
+from reports.rewrite.sql.numbered import Unreadable, numbered, read_tokens
 
 FOLDED = (
     'WITH "folded_1" AS (SELECT U0."d_id" AS "k1", COUNT(*) FILTER (WHERE U0."s" = $1) AS "c1" FROM "tickets" U0'

@@ -7,7 +7,7 @@ from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.rewrite.numbered import Unreadable, numbered, parameters, sendable
+from reports.rewrite.sql.numbered import Unreadable, numbered, parameters, sendable
 
 PIECES = [
     "%s",

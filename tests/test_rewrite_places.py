@@ -12,7 +12,7 @@ from django.db import connection
 from django.template import Context, Template
 
 import reports
-from reports.rewrite import places
+from reports.rewrite.advice import places
 from tests.models import Region
 
 HERE = "tests/test_rewrite_places.py"

@@ -21,13 +21,13 @@ from django.db.models.functions import Coalesce, NullIf, Rank
 from django.test.utils import CaptureQueriesContext
 
 from reports.guard import guard
-from reports.rewrite import installation
-from reports.rewrite.counts import tally
-from reports.rewrite.derived import Derived
 from reports.rewrite.finding import find
-from reports.rewrite.instrument import Rewriter
-from reports.rewrite.querysets import Consolidated, consolidate
+from reports.rewrite.querysets.consolidated import Consolidated, consolidate
+from reports.rewrite.querysets.derived import Derived
 from reports.rewrite.rewriting import Kind, Strategy
+from reports.rewrite.sending import installation
+from reports.rewrite.sending.counts import tally
+from reports.rewrite.sending.instrument import Rewriter
 from tests.models import Buyer, Sale, Visit
 from tests.reports import Figures
 

@@ -10,11 +10,11 @@ import pytest
 from django.db import connection
 from django.db.models import Count, OuterRef, Subquery
 
-from reports.rewrite import choosing
-from reports.rewrite.counts import tally
-from reports.rewrite.installation import consolidated
 from reports.rewrite.rewriting import Strategy
-from reports.rewrite.shadow import is_due
+from reports.rewrite.sending import choosing
+from reports.rewrite.sending.counts import tally
+from reports.rewrite.sending.installation import consolidated
+from reports.rewrite.sending.shadow import is_due
 from tests.models import Region, Store
 from tests.rewriting import FAILING, GOOD, ORIGINAL, PARAMS, SQL, Fake, forgotten, run
 from tests.sessions import modes, setting
@@ -201,7 +201,7 @@ def test_comparing_that_breaks_is_not_noticed(
     def broken(*args: Any, **options: Any) -> Any:
         raise RuntimeError("secret")
 
-    monkeypatch.setattr("reports.rewrite.shadow.compare", broken)
+    monkeypatch.setattr("reports.rewrite.sending.shadow.compare", broken)
 
     with consolidated(shadow=1):
         assert run() == ORIGINAL

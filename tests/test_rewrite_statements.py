@@ -435,7 +435,7 @@ def test_outer_joins_in_another_order_are_others():
 
 
 def test_a_page_is_cut_before_its_subqueries_are_asked():
-    sql = outer('"d"."name"', OPEN, rest=f' WHERE "d"."r" = $2 ORDER BY 2 DESC, "d"."id" LIMIT 20 OFFSET 40')
+    sql = outer('"d"."name"', OPEN, rest=' WHERE "d"."r" = $2 ORDER BY 2 DESC, "d"."id" LIMIT 20 OFFSET 40')
     sql = sql.replace(' FROM "d"', f', {LATE} AS "late" FROM "d"')
 
     assert rewrite(sql).candidates[Strategy.PAGED] == (

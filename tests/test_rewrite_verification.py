@@ -12,13 +12,14 @@ from django.db import DataError, ProgrammingError, connection, transaction
 from django.db.models import Count, F, OuterRef, Subquery, Sum, Value
 from django.db.models.functions import Coalesce, Lower
 
-from reports.rewrite import instrument, verifying
 from reports.rewrite.compiled import compile_queryset
-from reports.rewrite.decisions import Decision, Decisions
-from reports.rewrite.querysets import consolidate
+from reports.rewrite.proof import verifying
+from reports.rewrite.proof.verification import Verification
+from reports.rewrite.proof.verifying import Order, verify
+from reports.rewrite.querysets.consolidated import consolidate
 from reports.rewrite.rewriting import Reason, Refusal, Strategy
-from reports.rewrite.verification import Verification
-from reports.rewrite.verifying import Order, verify
+from reports.rewrite.sending import instrument
+from reports.rewrite.sending.decisions import Decision, Decisions
 from tests.models import Buyer, Figure, Sale, Store
 
 FORCED = [Strategy.GROUPED, Strategy.MATERIALIZED, Strategy.LATERAL]

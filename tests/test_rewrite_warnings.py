@@ -16,7 +16,7 @@ from django.db.backends.signals import connection_created
 from django.db.models import Count, Max, OuterRef, Subquery
 
 from example_project.helpdesk.models import Department, Ticket
-from reports.rewrite import warnings
+from reports.rewrite.advice import warnings
 from reports.rewrite.rewriting import Rewriting
 from reports.rewrite.statements import rewrite
 from tests.models import Store

@@ -4,14 +4,14 @@
 Django sends, ``find(queryset)`` only tells. The accepted shapes stand in ``reading``, what is refused in ``Reason``.
 """
 
-from reports.rewrite.counts import Tally, tally
 from reports.rewrite.finding import find
-from reports.rewrite.installation import consolidated
-from reports.rewrite.numbered import Unreadable
-from reports.rewrite.querysets import Consolidated, consolidate
+from reports.rewrite.proof.verification import Verification
+from reports.rewrite.querysets.consolidated import Consolidated, consolidate
 from reports.rewrite.rewriting import Finding, Kind, Reason, Refusal, Rewriting, Strategy
+from reports.rewrite.sending.counts import Tally, tally
+from reports.rewrite.sending.installation import consolidated
+from reports.rewrite.sql.numbered import Unreadable
 from reports.rewrite.statements import rewrite
-from reports.rewrite.verification import Verification
 
 __all__ = [
     "Consolidated",

@@ -11,8 +11,8 @@ from django.db.models.expressions import OrderBy, Ref
 from django.db.models.query import RawQuerySet
 from django.db.models.sql.compiler import PositionRef, SQLCompiler
 
-from reports.rewrite.numbered import numbered
-from reports.rewrite.verifying import Order
+from reports.rewrite.proof.verifying import Order
+from reports.rewrite.sql.numbered import numbered
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from typing import Any
 
 from django.db import models
 
-from reports.rewrite.advice import advised
+from reports.rewrite.advice.advising import advised
 from reports.rewrite.compiled import check_queryset, compile_queryset
-from reports.rewrite.decisions import pattern
-from reports.rewrite.numbered import Unreadable, numbered, parameters
 from reports.rewrite.rewriting import Finding, Reason, Refusal, Rewriting
+from reports.rewrite.sending.decisions import pattern
+from reports.rewrite.sql.numbered import Unreadable, numbered, parameters
 from reports.rewrite.statements import rewrite
 
 _PLACEHOLDER = re.compile(r"%(.)", re.DOTALL)

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 from sqlglot import TokenType
 
-from reports.rewrite.branches import finding, separate
-from reports.rewrite.expressions import Refused
-from reports.rewrite.folding import Folded, check_outer, fold
-from reports.rewrite.groups import Group, read_groups
-from reports.rewrite.joins import Multiplied, read_multiplied
-from reports.rewrite.numbered import Unreadable
+from reports.rewrite.folding.branches import finding, separate
+from reports.rewrite.folding.fold import Folded, check_outer, fold
+from reports.rewrite.folding.groups import Group, read_groups
+from reports.rewrite.folding.joins import Multiplied, read_multiplied
+from reports.rewrite.folding.shapes import scalars
 from reports.rewrite.rewriting import Finding, KeyPair, Reason, Refusal, Rewriting, Strategy
-from reports.rewrite.risks import Risk
-from reports.rewrite.selects import Clause, Select, read_selects
-from reports.rewrite.shapes import scalars
-from reports.rewrite.text import Span, Text
+from reports.rewrite.sql.expressions import Refused
+from reports.rewrite.sql.numbered import Unreadable
+from reports.rewrite.sql.risks import Risk
+from reports.rewrite.sql.selects import Clause, Select, read_selects
+from reports.rewrite.sql.text import Span, Text
 
 # A fold within a fold, and so on: each pass takes one SELECT. Django nests few.
 _MOST_PASSES = 12

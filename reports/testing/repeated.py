@@ -47,8 +47,8 @@ def assert_no_repeated_subqueries(subject: Subject | None = None) -> AbstractCon
 @contextmanager
 def _block() -> Iterator[None]:
     __tracebackhide__ = True
-    from reports.rewrite.places import place
-    from reports.rewrite.warnings import findings_in
+    from reports.rewrite.advice.places import place
+    from reports.rewrite.advice.warnings import findings_in
 
     found: dict[Any, None] = {}
 

@@ -18,8 +18,8 @@ from reports.execution import report_executed
 from reports.toolbar import plans
 
 if has_parser := find_spec("sqlglot") is not None:
-    from reports.rewrite.places import place
-    from reports.rewrite.warnings import findings_in, shape
+    from reports.rewrite.advice.places import place
+    from reports.rewrite.advice.warnings import findings_in, shape
 
 log = logging.getLogger("reports.toolbar")
 

@@ -17,16 +17,16 @@ from reports.management.rewriting.converted_report import report_class, rows_of
 from reports.management.rewriting.converted_template import Statement, template_text
 from reports.management.rewriting.queryset_columns import Output, output_of
 from reports.management.rewriting.queryset_targets import Target
-from reports.rewrite.choosing import Ways, choose, ways_of
 from reports.rewrite.compiled import Compiled, compile_queryset
 from reports.rewrite.finding import find
-from reports.rewrite.measuring import Questions
-from reports.rewrite.numbered import Unreadable, numbered, sendable
+from reports.rewrite.proof.verification import Verification
+from reports.rewrite.proof.verifying import Order, verify
 from reports.rewrite.rewriting import Strategy
-from reports.rewrite.templating import with_names
-from reports.rewrite.text import Text
-from reports.rewrite.verification import Verification
-from reports.rewrite.verifying import Order, verify
+from reports.rewrite.sending.choosing import Ways, choose, ways_of
+from reports.rewrite.sending.measuring import Questions
+from reports.rewrite.sql.numbered import Unreadable, numbered, sendable
+from reports.rewrite.sql.templating import with_names
+from reports.rewrite.sql.text import Text
 
 SECONDS = 300  # that choosing among the candidates may take
 

@@ -9,12 +9,12 @@ from reports.column_lines import column_line
 from reports.header import Param
 from reports.management.rewriting.param_lines import declared, literal, param_line
 from reports.management.rewriting.queryset_columns import Output
-from reports.rewrite.decisions import pattern
-from reports.rewrite.numbered import parameters
-from reports.rewrite.parameter_names import Named, name_parameters
 from reports.rewrite.rewriting import Strategy
-from reports.rewrite.templating import outer_aliases, template_sql
-from reports.rewrite.text import Text
+from reports.rewrite.sending.decisions import pattern
+from reports.rewrite.sql.numbered import parameters
+from reports.rewrite.sql.parameter_names import Named, name_parameters
+from reports.rewrite.sql.templating import outer_aliases, template_sql
+from reports.rewrite.sql.text import Text
 
 
 @dataclass(frozen=True, slots=True)

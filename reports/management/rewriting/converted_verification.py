@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from reports.rewrite.verification import Verification
+from reports.rewrite.proof.verification import Verification
 
 
 class _Verified(Protocol):

@@ -11,7 +11,7 @@ import psycopg
 from django.db import DatabaseError, transaction
 
 from reports.plan import Plan
-from reports.rewrite.numbered import parameters
+from reports.rewrite.sql.numbered import parameters
 
 TIMEOUT = 5000  # milliseconds that one EXPLAIN may take
 _GENERIC_PLAN = 160000  # the first version that explains a text with parameters

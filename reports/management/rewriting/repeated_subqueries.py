@@ -12,9 +12,9 @@ import psycopg
 from reports.management.rewriting.estimates import TIMEOUT, NoEstimate, estimate
 from reports.management.rewriting.statement_statistics import Counted
 from reports.rewrite import statements
-from reports.rewrite.advice import advised
-from reports.rewrite.measuring import Questions
+from reports.rewrite.advice.advising import advised
 from reports.rewrite.rewriting import Finding, Reason, Refusal, Rewriting, Strategy
+from reports.rewrite.sending.measuring import Questions
 
 _QUERY = re.compile(r"(?:\s|\(|/\*.*?\*/|--[^\n]*\n)*(?:SELECT|WITH)\b", re.IGNORECASE | re.DOTALL)
 

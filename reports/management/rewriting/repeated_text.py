@@ -10,8 +10,8 @@ from typing import Any
 from reports.errors import listed
 from reports.management.rewriting.repeated_subqueries import Repeated, Search
 from reports.management.rewriting.statement_statistics import Statistics
-from reports.rewrite.layout import layout
 from reports.rewrite.rewriting import Finding
+from reports.rewrite.sql.layout import layout
 
 _INDENT = "   "
 _WIDTH = 110

@@ -1,0 +1,1 @@
+"""What a developer is told: the ORM's own line, the line of Python, a warning."""

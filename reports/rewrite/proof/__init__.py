@@ -1,0 +1,1 @@
+"""Two statements' rows compared, on the data."""

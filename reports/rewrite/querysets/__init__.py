@@ -1,0 +1,1 @@
+"""A lazy queryset whose statements are rewritten."""

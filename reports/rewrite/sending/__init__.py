@@ -1,0 +1,1 @@
+"""How a statement is sent: chosen once per shape, through an execute wrapper."""

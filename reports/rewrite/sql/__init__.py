@@ -1,0 +1,1 @@
+"""A statement's text: its tokens, SELECTs, expressions; how it is printed."""
