@@ -30,7 +30,7 @@ from rest_framework.test import APIClient
 
 import reports
 from example_project.helpdesk.models import Department, Ticket
-from reports import Report, conf, errors, exports, prebuilt, rest_framework, testing
+from reports import Report, conf, errors, exports, prebuilt, rest_framework, rewrite, testing
 from reports.header import KEYS
 from reports.loader import find_template
 
@@ -215,6 +215,16 @@ def test_prebuilt_names():
 
     assert [name for name in prebuilt.__all__ if not re.search(rf"\b{name}\b", page)] == []
     assert [name for name in prebuilt.__all__ if issubclass(getattr(prebuilt, name), Report) and name not in TEXT] == []
+
+
+def test_rewriting_names():
+    """Every public name of the rewriting, every strategy and every reason of a refusal is in the page about it."""
+    page = (CHECKOUT / "docs" / "rewriting.md").read_text(encoding="utf-8")
+
+    names = {*rewrite.__all__} - {"Consolidated", "Finding", "Kind", "Rewriting", "Strategy", "Tally", "Unreadable"}
+    assert [name for name in names if not re.search(rf"\b{name}\b", page)] == []
+    assert [reason for reason in rewrite.Reason if f"| `{reason.name}` | {reason} |" not in page] == []
+    assert [strategy for strategy in rewrite.Strategy if f"`{strategy}`" not in page] == []
 
 
 def test_readme_checks():

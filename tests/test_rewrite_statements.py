@@ -399,6 +399,30 @@ def test_a_case_has_its_name_from_else():
     assert 'SELECT CASE WHEN (NULLIF("folded_1"."c1", 0)) > 1 THEN ("folded_1"."c2") ELSE "d"."x" END FROM' in text
 
 
+def test_a_sum_has_no_name():
+    text = grouped(f'SELECT DISTINCT ({OPEN} + $2), (({LATE})) AS "y" FROM "d"')
+
+    assert text.endswith(
+        f'SELECT DISTINCT ((NULLIF("folded_1"."c1", 0)) + $2), ((("folded_1"."c2"))) AS "y" FROM "d"{JOIN}'
+    )
+
+
+def test_one_that_has_the_aliases_otherwise_is_left_out():
+    joins = '"t" {0} INNER JOIN "p" {1} ON ({0}."p_id" = {1}."id")'
+    texts = [subquery("COUNT(*)", tables=joins.format("U0", "U1"), where=f' AND U1."k" = ${n}') for n in (1, 2)]
+    other = (
+        texts[0]
+        .replace("U0", "V0")
+        .replace("U1", "V1")
+        .replace("$1", '(SELECT COUNT(*) FROM "s" U1 WHERE U1."k" = V0."k")')
+    )
+
+    text = grouped(outer(*texts, other))
+
+    assert f"{other} AS" in text
+    assert 'COUNT(*) FILTER (WHERE U1."k" = $2) AS "c2"' in text
+
+
 def test_an_ordinal_is_the_item_itself():
     first = (
         '(SELECT U0."h" AS "h" FROM "t" U0 WHERE U0."d_id" = ("d"."id") ORDER BY 1 DESC NULLS LAST, U0."id" LIMIT 1)'
@@ -487,6 +511,7 @@ def test_group_by_a_position_or_the_subquery_itself():
         (Reason.UNREADABLE, "UPDATE d SET x = 1"),
         (Reason.UNREADABLE, "SELECT (SELECT 1"),
         (Reason.UNREADABLE, "SELECT 1; SELECT 2"),
+        (Reason.UNREADABLE, outer(OPEN, LATE, rest=" " * 50_000)),
         (Reason.UNREADABLE, "WITH a AS (DELETE FROM t RETURNING *) SELECT 1"),
         (Reason.LOCKS, outer(OPEN, LATE, rest=" FOR UPDATE")),
         (Reason.OUTER_FROM, outer(OPEN, LATE, rest=', "e"')),

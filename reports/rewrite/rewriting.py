@@ -37,7 +37,6 @@ class Reason(StrEnum):
     """Why a subquery, or a statement, stays as it is."""
 
     UNREADABLE = "the statement cannot be read"
-    NO_SELECT = "it is no SELECT"
     REPORT = "it reads a report, whose SQL is its author's"
     LOCKS = "it locks rows"
     OUTER_FROM = "the outer FROM has a comma or nothing in it"
@@ -45,7 +44,6 @@ class Reason(StrEnum):
     DISTINCT_ON = "the outer SELECT has DISTINCT ON"
     UNNAMED = "a column of the outer SELECT has no name"
     UNION_ARM = "it stands in an arm of a union without parentheses"
-    SET_OPERATION = "the subquery is a union, an intersection or a difference"
     INNER_FROM = "the subquery reads something other than tables joined"
     UNQUALIFIED = "a column is written without its table"
     NOT_CORRELATED = "the subquery does not depend on the outer row"

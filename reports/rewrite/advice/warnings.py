@@ -23,13 +23,11 @@ from reports.rewrite.advice.places import place
 from reports.rewrite.rewriting import Finding
 from reports.rewrite.sending.decisions import pattern
 from reports.rewrite.sql.numbered import Unreadable, numbered
-from reports.rewrite.statements import rewrite
+from reports.rewrite.statements import LONGEST, rewrite
 
 log = logging.getLogger("reports.repeated")
 
 _MARK = "/* report="
-# Longer ones, lists of thousands of keys, would take too long to read within a request.
-_LONGEST = 50_000
 # A list of values, however many: the statement is the same one.
 _LIST = re.compile(r"\(%s(?:, %s)+\)")
 # Statements remembered: what was read, and what was told.
@@ -110,7 +108,7 @@ def _tell(sql: str, findings: Sequence[Finding]) -> None:
 
 def _is_suspect(sql: str) -> bool:
     """Return whether Django may have written two subqueries, or aggregates over two joins."""
-    if len(sql) > _LONGEST or _MARK in sql:
+    if len(sql) > LONGEST or _MARK in sql:
         return False
     return sql.count("(SELECT") > 1 or (sql.count(" JOIN ") > 1 and " GROUP BY " in sql)
 

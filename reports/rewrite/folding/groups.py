@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlglot import TokenType
@@ -72,7 +72,7 @@ def read_groups(outer: Select) -> tuple[list[Group], list[Finding], list[Refusal
             refused.setdefault(select.text.canonical(span), []).append((Repeated(select, span), error))
         else:
             found.setdefault(_key(subquery), []).append(subquery)
-    groups = [Group(members) for members in found.values() if len(members) > 1]
+    groups = [Group(members) for alike in found.values() for members in _writable(alike) if len(members) > 1]
     refusals: list[Refusal] = []
     findings: list[Finding] = []
     for same in refused.values():
@@ -85,6 +85,25 @@ def read_groups(outer: Select) -> tuple[list[Group], list[Finding], list[Refusal
         if len(same) > 1 and why.reason != Reason.NOT_CORRELATED:
             findings.append(group.finding(why))
     return groups, findings, refusals
+
+
+def _writable(members: Sequence[Subquery | Repeated]) -> Iterator[list[Subquery | Repeated]]:
+    """Yield those that can be written with the aliases of the first of them, then of the rest."""
+    while members:
+        first = members[0]
+        fitting = [member for member in members if _fits(member, first)]
+        yield fitting
+        members = [member for member in members if member not in fitting]
+
+
+def _fits(member: Subquery | Repeated, first: Subquery | Repeated) -> bool:
+    if isinstance(member, Repeated) or isinstance(first, Repeated):
+        return True
+    try:
+        member.written(Span(member.select.start, member.select.end), first)
+    except Refused:
+        return False
+    return True
 
 
 def _key(subquery: Subquery) -> object:

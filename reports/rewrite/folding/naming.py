@@ -48,8 +48,13 @@ def _is_before_else(text: Text, item: Span, span: Span) -> bool:
 
 def takes_name(text: Text, item: Span) -> bool:
     """Return whether an item without an alias may have the name of something within it."""
+    item = text.bare(item)
     top = [text.kind(place) for place in text.top(item)]
-    return text.word(item.start) in ("CASE", "CAST") or not _NAMED_WITHIN.isdisjoint(top) or len(top) == 1
+    return (
+        text.word(item.start) in ("CASE", "CAST", "SELECT", "WITH")
+        or not _NAMED_WITHIN.isdisjoint(top)
+        or len(top) == 1
+    )
 
 
 def check_names(outer: Select) -> None:

@@ -19,6 +19,7 @@ from reports.rewrite.sending.choosing import choose, ways_of
 from reports.rewrite.sending.decisions import Decision, Decisions, Kept, pattern
 from reports.rewrite.sending.measuring import Questions
 from reports.rewrite.sending.shadow import compare_candidates, is_due
+from reports.rewrite.statements import LONGEST
 from reports.transactions import together
 
 log = logging.getLogger("reports.rewrite")
@@ -28,8 +29,8 @@ decisions = Decisions()
 
 _MARK = "/* report="
 _EXPLAIN = re.compile(r"EXPLAIN\b(?:\s*\([^()]*\)|(?:\s+(?:ANALYZE|VERBOSE)\b)*)\s*(?=SELECT\b|WITH\b|\()")
-# Longer statements, lists of hundreds of keys, are no dashboard's, and looking one up would take too long.
-_LONGEST, _MOST = 50_000, 500
+# Statements of more values, lists of hundreds of keys, are no dashboard's, and looking one up would take too long.
+_MOST = 500
 _LISTS = (list, tuple)
 
 
@@ -64,7 +65,7 @@ class Rewriter:
         if wrappers and wrappers[-1] is not self and not self._acts_among(wrappers):
             return execute(sql, params, many, context)
         counts.count("seen")
-        if many or not may_repeat(sql) or len(sql) > _LONGEST:
+        if many or not may_repeat(sql) or len(sql) > LONGEST:
             return execute(sql, params, many, context)
         try:
             found = self.look_up(sql, params, context)

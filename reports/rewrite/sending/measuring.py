@@ -55,7 +55,10 @@ class Questions:
         collations = {side: _COLLATION.format(side) for side in ("one", "other")}
         text = _SAME.format(inner=pair.inner, outer=pair.outer, **collations)
         statement = sendable(text, percent=self._params is not None)
-        return bool(self._ask(statement.sql, self._values(statement), self.seconds))
+        try:
+            return bool(self._ask(statement.sql, self._values(statement), self.seconds))
+        except psycopg.ProgrammingError:
+            return False  # a column of a CTE, which is not there by itself
 
     def cost(self, statement: Sendable) -> float:
         """Return the planner's cost.
