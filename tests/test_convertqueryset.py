@@ -39,10 +39,11 @@ from example_project.helpdesk.models import Department, Employee, Invoice, Ticke
 from reports import Report, register, registry
 from reports.header import Param
 from reports.loader import find_template
-from reports.management.rewriting import conversion
-from reports.management.rewriting.converted_template import template_text
-from reports.management.rewriting.param_lines import declared, literal, param_line
-from reports.management.rewriting.queryset_targets import find_queryset
+from reports.management.commands import convertqueryset
+from reports.management.converting import conversion
+from reports.management.converting.converted_template import template_text
+from reports.management.converting.param_lines import declared, literal, param_line
+from reports.management.converting.queryset_targets import find_queryset
 from reports.rewrite.rewriting import Strategy
 from reports.rewrite.sql.parameter_names import Named, name_parameters
 from reports.rewrite.sql.templating import outer_aliases, template_sql, with_names
@@ -376,6 +377,14 @@ def test_template_that_gives_other_rows_is_not_written(folder: Path, monkeypatch
     assert message.startswith("the template does not give the queryset's rows, and is not written.\n")
     assert "not equal" in message
     assert list(folder.iterdir()) == []
+
+
+def test_strategies_are_those_that_there_are():
+    parser = convertqueryset.Command().create_parser("manage.py", "convertqueryset")
+
+    (choices,) = [action.choices for action in parser._actions if action.dest == "strategy"]
+
+    assert list(choices or ()) == list(Strategy)
 
 
 # Notes.

@@ -15,11 +15,11 @@ from django.db import connection
 from django.db.models import Count, OuterRef, Subquery
 
 from example_project.helpdesk.models import Department, Ticket
-from reports.management.rewriting import estimates, repeated_subqueries
-from reports.management.rewriting.estimates import NoEstimate, estimate
-from reports.management.rewriting.statement_statistics import HIDDEN
+from reports.management.repeated import estimates, repeated_subqueries
+from reports.management.repeated.estimates import NoEstimate, estimate
+from reports.management.repeated.statement_statistics import HIDDEN
 from reports.rewrite import statements
-from reports.rewrite.rewriting import Finding, Kind, Reason, Refusal, Rewriting, Strategy
+from reports.rewrite.rewriting import Finding, KeyPair, Kind, Reason, Refusal, Rewriting, Strategy
 from reports.rewrite.sql.numbered import numbered
 
 pytestmark = pytest.mark.django_db
@@ -255,6 +255,19 @@ def test_cheapest_candidate_is_shown(stand_in: Stand, monkeypatch: pytest.Monkey
     (one,) = document()["statements"]
 
     assert one["strategy"] == "lateral"
+
+
+def test_columns_of_two_types_are_joined_by_no_groups(stand_in: Stand, monkeypatch: pytest.MonkeyPatch):
+    keys = (KeyPair("SELECT 1::int", "SELECT 1::bigint"),)
+    candidates = {Strategy.GROUPED: PLAIN, Strategy.MATERIALIZED: PLAIN, Strategy.PAGED: PLAIN}
+    rewriting = Rewriting(TEXT, REWRITING.findings, candidates, keys=keys)
+    monkeypatch.setattr(statements, "rewrite", lambda text: rewriting)
+    stand_in((7, TEXT, 1, 10.0, 1))
+
+    (one,) = document()["statements"]
+
+    assert one["strategy"] == "paged"
+    assert [refusal["reason"] for refusal in one["refusals"]] == [str(Reason.KEY_TYPES)]
 
 
 def test_order_is_by_what_could_be_saved(stand_in: Stand, monkeypatch: pytest.MonkeyPatch):

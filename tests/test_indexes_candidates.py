@@ -72,6 +72,11 @@ STATUS = "((t.status)::text = 'open'::text)"
         ),
         # A value that changes from row to row comes first.
         (grouped(scan(f"({STATUS} AND (t.department_id = d.id))")), ["department_id, status"]),
+        # What is sorted above a Merge Append comes from all of its inputs.
+        (
+            above("Sort", above("Merge Append", scan(STATUS)), keys=("t.opened_at",), output=("t.id",)),
+            ["status", "status + id, opened_at"],
+        ),
         # The order of the rows that are wanted.
         (
             above("Limit", above("Sort", scan(STATUS), keys=("t.opened_at DESC", "t.id DESC"), output=("t.id",))),

@@ -33,7 +33,8 @@ OPTIONAL = [
 # The modules that are for those who have the dependency.
 EDGES = (
     "reports.testing.plugin",
-    "reports.management.rewriting",
+    "reports.management.converting",
+    "reports.management.repeated",
     "reports.rest_framework",
     "reports.rewrite",
     "reports.toolbar",

@@ -422,7 +422,7 @@ def test_what_is_no_queryset_is_refused():
 
 def test_strategy_that_is_none_is_refused():
     problem = (
-        "strategy='grouped by' is none (allowed: grouped, lateral, materialized, original, paged, or None)."
+        "strategy is 'grouped by'; it must be None or one of: grouped, lateral, materialized, original, paged."
         " Did you mean 'grouped'?"
     )
     with pytest.raises(ValueError, match=f"^{re.escape(problem)}$"):
