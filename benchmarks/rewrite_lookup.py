@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from django.db import connection
@@ -31,12 +32,8 @@ def measure() -> Iterator[Comparison]:
         sql, params = rows.query.sql_with_params()
         with connection.cursor() as cursor:
             context = {"connection": cursor.db, "cursor": cursor}
-            found = compare(
-                name,
-                lambda sql=sql, params=params, context=context: _wrapped(sql, params, context),  # type: ignore[misc]
-                lambda sql=sql, params=params, context=context: _bare(sql, params, context),  # type: ignore[misc]
-                runs=15,
-            )
+            ours, other = (partial(function, sql, params, context) for function in (_wrapped, _bare))
+            found = compare(name, ours, other, runs=15)
         more = (found.ours - found.other) * 1000 / TIMES
         yield Comparison(
             f"rewriting, a statement {name}: more than sending it / {most} µs", more, most, more / most, "µs"

@@ -10,11 +10,11 @@ from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
-from django.db.backends.signals import connection_created
 from django.urls import get_resolver
 
 from reports import conf, guard, row_models
 from reports.checks import check_database, check_reports
+from reports.connecting import on_every_connection
 from reports.registry import autodiscover
 
 
@@ -26,8 +26,7 @@ class ReportsConfig(AppConfig):
     verbose_name = "SQL reports"
 
     def ready(self) -> None:
-        connection_created.connect(guard.install, dispatch_uid="reports.guard")
-        guard.install_on_open_connections()
+        on_every_connection(guard.install, "reports.guard")
         _install_rewriter()
         _install_warnings()
         autodiscover()

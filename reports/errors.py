@@ -138,3 +138,8 @@ def near(word: str, names: Iterable[str]) -> str:
 def listed(names: Iterable[str]) -> str:
     """Return the names sorted, for a message: ``a, b, c``, or ``none``."""
     return ", ".join(sorted(names)) or "none"
+
+
+def counted(number: int, word: str) -> str:
+    """Return how many there are of something, for a message: ``1 row``, ``2,000 rows``."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"

@@ -86,8 +86,13 @@ def _head(*, analyze: bool, timing: bool = True) -> str:
     return f"EXPLAIN ({', '.join(options)}) "
 
 
+def json_of(value: Any) -> Any:
+    """Return PostgreSQL's JSON as data: Django's connections leave it as text, others do not."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
 def _plan(connection: Any, output: Any) -> Plan:
-    (found,) = json.loads(output) if isinstance(output, str) else output
+    (found,) = json_of(output)
     plan = Plan.of(found)
     tables = {(node.schema, node.relation) for node in plan.nodes if node.relation}
     # Our own question goes to the driver's connection: for Django a plan is one query.

@@ -15,15 +15,14 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import psycopg
-from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from reports import conf, source
+from reports.connecting import put_first
 from reports.cursors import ReportCursor, declare
 from reports.execution import Execution
 from reports.transactions import is_alone, rolled_back
 
-_MARK = "/* report="
 _TAG = re.compile(r"/\* report=([\w.]+) \*/")
 # (?>…): a comment ends at its first end, so that a word behind a later one is not taken for the statement's first.
 _QUERY = re.compile(
@@ -42,7 +41,7 @@ def guard(execute: _Execute, sql: Any, params: Any, many: bool, context: dict[st
         QueryTimeout: It ran into the timeout of its report, or the longest of its reports.
         QueryError: PostgreSQL refused it, or the connection was lost. The caller's transaction can go on.
     """
-    if many or not isinstance(sql, str) or _MARK not in sql or not _QUERY.match(sql):
+    if many or not isinstance(sql, str) or source.MARK not in sql or not _QUERY.match(sql):
         return execute(sql, params, many, context)
     reports = reports_in(sql)
     if not reports:
@@ -69,14 +68,7 @@ def install(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
 
     It comes first in the list: wrappers of the project run inside it, under the same settings as the statement.
     """
-    if connection.vendor == "postgresql" and guard not in connection.execute_wrappers:
-        connection.execute_wrappers.insert(0, guard)
-
-
-def install_on_open_connections() -> None:
-    """Put the guard on the connections that this thread has already opened."""
-    for connection in connections.all(initialized_only=True):
-        install(connection)
+    put_first(connection, guard)
 
 
 def reports_in(sql: str) -> tuple[str, ...]:
@@ -93,4 +85,4 @@ def timeout(reports: Iterable[str]) -> float:
 
 def shown(sql: str, reports: Sequence[str]) -> str:
     """Return the statement with a tag where pg_stat_activity shows it."""
-    return f"{source.tag(reports[0])} {sql}" if sql.find(_MARK, 0, _SHOWN) < 0 else sql
+    return f"{source.tag(reports[0])} {sql}" if sql.find(source.MARK, 0, _SHOWN) < 0 else sql

@@ -21,6 +21,9 @@ from django.db.models.sql.datastructures import BaseTable, Join
 from reports import rendering
 from reports.statement import LONGEST, Lines
 
+MARK = "/* report="
+"""What the tag of a report's statement begins with."""
+
 Key = str | tuple[str, str | None]
 _Compiled = tuple[str, tuple[Any, ...]]
 
@@ -168,7 +171,7 @@ def relation(name: str | None) -> tuple[str, str | None]:
 
 def tag(report: str) -> str:
     """Return the comment by which a report's statement is known, in the guard and in pg_stat_activity."""
-    return f"/* report={report} */"
+    return f"{MARK}{report} */"
 
 
 def report_name(model: type[Model]) -> str:

@@ -144,6 +144,10 @@ def number() -> int:
     return 3
 
 
+def forgets() -> None:
+    Department.objects.all()
+
+
 def of_user(user: int) -> QuerySet[Any, Any]:
     return Department.objects.filter(pk=user)
 
@@ -369,6 +373,13 @@ def test_file_that_is_there(folder: Path):
     assert path.read_text().startswith(f"-- doc: The rows of {HERE}:stores.\n-- column: id bigint pk\n")
 
 
+def test_file_that_cannot_be_written(folder: Path):
+    (folder / "full").write_text("a file, and no folder")
+
+    path = folder / "full" / "below" / "stores.sql"
+    assert refused(f"{HERE}:stores", "--write", str(path)) == f"{path}: Not a directory."
+
+
 def test_template_that_gives_other_rows_is_not_written(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(conversion, "template_text", lambda *args: template_text(*args).replace("north", "east"))
 
@@ -464,6 +475,7 @@ REFUSED = {
     f"{HERE}:storse": f"{HERE}:storse: {HERE} has no 'storse'. Did you mean 'stores'?",
     f"{HERE}:nothing": f"{HERE}:nothing: Django knows that there are no rows, and makes no statement.",
     f"{HERE}:number": f"{HERE}:number: int is no queryset. A queryset is needed.",
+    f"{HERE}:forgets": (f"{HERE}:forgets: NoneType is no queryset. A queryset is needed. Does the function return it?"),
     f"{HERE}:of_user": (
         f"{HERE}:of_user takes arguments: missing a required argument: 'user'. Write a function without any that calls"
         " it, and name that one."

@@ -23,6 +23,7 @@ from reports.errors import (
     TemplateError,
     TemplateNotFound,
     TooManyRows,
+    counted,
     listed,
     near,
 )
@@ -141,6 +142,11 @@ def test_params_error_of_a_message_only():
 
 def test_params_error_of_no_report():
     assert str(ParamsError({"least": ["Enter a number."]})) == "least: Enter a number."
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 rows"), (1, "1 row"), (2, "2 rows"), (2000, "2,000 rows")])
+def test_counted(number: int, text: str):
+    assert counted(number, "row") == text
 
 
 def test_near_names_the_nearest():

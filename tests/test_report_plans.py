@@ -247,8 +247,9 @@ def test_check_of_a_named_report_leaves_other_files_alone(make: Any, tmp_path: P
 def test_check_without_a_folder(make: Any) -> None:
     make("one")
 
-    assert refused("--check").startswith("in report_plans there is no file of: tests.one.\n\n")
-    assert refused("--check", "--folder", "/nowhere").startswith("in /nowhere there is no file of: tests.one.\n\n")
+    written = "Write it first: manage.py report_plans --write"
+    assert refused("--check") == f"there is no folder report_plans. {written}"
+    assert refused("--check", "--folder", "/nowhere") == f"there is no folder /nowhere. {written}"
 
 
 @pytest.mark.parametrize(

@@ -30,20 +30,12 @@ from reports.rewrite.sql.numbered import numbered
 from reports.rewrite.statements import rewrite
 from tests.models import Buyer, Region, Sale, Shelf, Store, Tag, Visit
 from tests.sales import stored
+from tests.subqueries import grouped, of_tickets
 
 NAMES = {
     each.__name__: each
     for each in (Avg, Count, Decimal, Max, Min, Q, StdDev, Sum, GroupedMetrics, Buyer, Department, Store, Region)
 }
-
-
-def grouped(model: Any, by: str, aggregate: Any, *filters: Any, **named: Any) -> Subquery:
-    rows = model.objects.filter(*filters, **{by: OuterRef("pk")}, **named).order_by()
-    return Subquery(rows.values(by).annotate(value=aggregate).values("value"))
-
-
-def tickets(aggregate: Any, *filters: Any, **named: Any) -> Subquery:
-    return grouped(Ticket, "department", aggregate, *filters, **named)
 
 
 def text_of(queryset: Any) -> tuple[str, tuple[Any, ...]]:
@@ -66,12 +58,12 @@ def beside(aggregate: Any) -> Subquery:
     return Subquery(rows.values("department").annotate(value=aggregate).values("value"))
 
 
-OPEN = tickets(Count("*"), status="open")
-CLOSED = tickets(Count("pk"), status="closed")
+OPEN = of_tickets(Count("*"), status="open")
+CLOSED = of_tickets(Count("pk"), status="closed")
 
 
 def test_line():
-    rows = Department.objects.annotate(open=OPEN, avg_resolution=tickets(Avg("resolution_hours")))
+    rows = Department.objects.annotate(open=OPEN, avg_resolution=of_tickets(Avg("resolution_hours")))
 
     assert advice(rows) == (
         '.annotate(open=Count("tickets", filter=Q(tickets__status="open")), '
@@ -80,7 +72,7 @@ def test_line():
 
 
 def test_long_line_has_an_argument_a_line():
-    rows = Department.objects.annotate(open=OPEN, closed=CLOSED, first=tickets(Min("opened_at"), priority__lt=3))
+    rows = Department.objects.annotate(open=OPEN, closed=CLOSED, first=of_tickets(Min("opened_at"), priority__lt=3))
 
     assert advice(rows) == (
         ".annotate(\n"
@@ -119,7 +111,7 @@ def test_long_line_has_an_argument_a_line():
     ids=str,
 )  # fmt: skip
 def test_condition(condition: Q, said: str):
-    rows = Department.objects.annotate(one=tickets(Avg("priority"), condition), two=tickets(Max("priority")))
+    rows = Department.objects.annotate(one=of_tickets(Avg("priority"), condition), two=of_tickets(Max("priority")))
 
     found = advice(rows)
 
@@ -146,7 +138,7 @@ def test_condition(condition: Q, said: str):
     ids=str,
 )
 def test_aggregate(aggregate: Any, said: str | None):
-    rows = Department.objects.annotate(one=tickets(aggregate), two=tickets(Max("priority"), status="open"))
+    rows = Department.objects.annotate(one=of_tickets(aggregate), two=of_tickets(Max("priority"), status="open"))
 
     found = advice(rows)
 
@@ -155,7 +147,7 @@ def test_aggregate(aggregate: Any, said: str | None):
 
 
 def test_count_within_coalesce_is_the_same():
-    rows = Department.objects.annotate(open=Coalesce(OPEN, 0), most=Coalesce(tickets(Max("priority")), 9))
+    rows = Department.objects.annotate(open=Coalesce(OPEN, 0), most=Coalesce(of_tickets(Max("priority")), 9))
 
     assert advice(rows) == (
         '.annotate(open=Count("tickets", filter=Q(tickets__status="open")), most=Max("tickets__priority", default=9))'
@@ -202,7 +194,7 @@ def test_subqueries_without_names_get_some():
 
 def test_without_values():
     text, params = text_of(
-        Department.objects.annotate(open=OPEN, ratio=OPEN * 1.0 / CLOSED, n=tickets(Count("pk"), priority__in=[1]))
+        Department.objects.annotate(open=OPEN, ratio=OPEN * 1.0 / CLOSED, n=of_tickets(Count("pk"), priority__in=[1]))
     )
 
     (found,) = {finding.advice for finding in advised(rewrite(text, same=pattern(params)), same=pattern(params))}
@@ -236,10 +228,10 @@ def test_self_relation():
             open=OPEN, closed=CLOSED, any=Exists(Invoice.objects.filter(department=OuterRef("pk")))
         ),
         Department.objects.annotate(open=OPEN, closed=CLOSED, place=Window(RowNumber())),
-        Department.objects.annotate(open=OPEN, closed=CLOSED, of=tickets(Count("*"), Q(status__startswith="o"))),
-        Department.objects.annotate(open=OPEN, closed=CLOSED, of=tickets(Count("*"), assignee__name="x")),
-        Department.objects.annotate(open=OPEN, closed=CLOSED, of=tickets(Count("*"), priority=OuterRef("parent"))),
-        Department.objects.annotate(open=OPEN, closed=CLOSED, of=tickets(Count("*"), Q(opened_at=F("closed_at")))),
+        Department.objects.annotate(open=OPEN, closed=CLOSED, of=of_tickets(Count("*"), Q(status__startswith="o"))),
+        Department.objects.annotate(open=OPEN, closed=CLOSED, of=of_tickets(Count("*"), assignee__name="x")),
+        Department.objects.annotate(open=OPEN, closed=CLOSED, of=of_tickets(Count("*"), priority=OuterRef("parent"))),
+        Department.objects.annotate(open=OPEN, closed=CLOSED, of=of_tickets(Count("*"), Q(opened_at=F("closed_at")))),
         Store.objects.annotate(a=grouped(Tag, "stores", Count("*"), name="a"), b=grouped(Tag, "stores", Count("*"))),
         Employee.objects.annotate(a=beside(Count("*")), b=beside(Max("id"))),
     ],
@@ -502,6 +494,17 @@ def test_pasted_advice_gives_the_same_rows(sales, asked, over_two):
     visits = [{"buyer_id": 1, "step": "a"}, {"buyer_id": 1, "step": "b"}]
     with stored(sales, buyers=BUYERS, shelves=[{"id": 1, "name": "one"}], visits=visits):
         assert pasted(text, Buyer.objects.all()) == with_zeros(list(queryset.values("id", *annotations)), text)
+
+
+def test_is_not_null_beside_is_null_is_kept():
+    """Django adds IS NOT NULL to a comparison within NOT, and to nothing else."""
+    never = Q(kind__isnull=True) & Q(kind__isnull=False) & Q(shelf__isnull=True)
+    queryset = Buyer.objects.annotate(
+        a=grouped(Sale, "buyer", Count("*"), Q(kind="a")), b=grouped(Sale, "buyer", Count("*"), ~never)
+    )
+
+    asked = "~(Q(sales__kind__isnull=True, sales__shelf__isnull=True) & Q(sales__kind__isnull=False))"
+    assert asked in str(advice(queryset, kind=Kind.SHARED))
 
 
 @pytest.mark.django_db

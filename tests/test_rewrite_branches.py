@@ -56,6 +56,47 @@ def test_a_multiplied_aggregate_is_wrong_and_stays(aggregate: str):
     assert [refusal.reason for refusal in rewriting.refusals] == [Reason.DIFFERENT_RESULT]
 
 
+BELOW = 'LEFT OUTER JOIN "a" ON ("d"."id" = "a"."d_id") LEFT OUTER JOIN "b" ON ("a"."id" = "b"."a_id")'
+BESIDE = f'{BELOW} LEFT OUTER JOIN "c" ON ("a"."id" = "c"."a_id")'
+
+
+@pytest.mark.parametrize(
+    ("items", "joins", "tables", "wrong"),
+    [
+        ('COUNT("a"."id") AS "x", COUNT("b"."id") AS "y"', BELOW, ("a", "b"), ('COUNT("a"."id")',)),
+        (
+            'COUNT("b"."id") AS "x", SUM("c"."v") AS "y"',
+            BESIDE,
+            ("a", "b", "c"),
+            ('COUNT("b"."id")', 'SUM("c"."v")'),
+        ),
+    ],
+)
+def test_aggregates_within_one_branch_multiply_one_another(
+    items: str, joins: str, tables: tuple[str, ...], wrong: tuple[str, ...]
+):
+    rewriting = rewrite(over(items, joins))
+
+    (finding,) = rewriting.findings
+    assert not rewriting.candidates
+    assert (finding.is_wrong, finding.tables, finding.count, finding.subqueries) == (True, tables, len(tables), wrong)
+
+
+@pytest.mark.parametrize(
+    ("items", "joins"),
+    [
+        ('COUNT("b"."id") AS "x", SUM("b"."v") AS "y"', BELOW),
+        ('COUNT(*) AS "x", SUM("b"."v") AS "y"', BELOW),
+        ('COUNT(DISTINCT "a"."id") AS "x", SUM("b"."v") AS "y", MAX("a"."v") AS "z"', BELOW),
+        ('COUNT("a"."id") AS "x"', BELOW),  # a join for a condition
+    ],
+)
+def test_aggregates_of_one_path_are_right(items: str, joins: str):
+    rewriting = rewrite(over(items, joins))
+
+    assert (rewriting.findings, dict(rewriting.candidates), rewriting.refusals) == ((), {}, ())
+
+
 def test_rows_further_down_a_branch_multiply_it_too():
     joins = f'{JOINS} LEFT OUTER JOIN "c" ON ("a"."id" = "c"."a_id")'
 

@@ -221,6 +221,10 @@ def test_strategy_asked_for_is_not_timed(others: list[Strategy], strategy: Strat
     assert answers.timed == []
 
 
+def test_the_original_asked_for_is_not_planned():
+    assert chosen(ways(GROUPED), Answers({}, {}), ORIGINAL) == (ORIGINAL, "the original was asked for")
+
+
 def test_strategy_asked_for_that_postgresql_refuses():
     answers = Answers({ORIGINAL: 1, GROUPED: psycopg.errors.SyntaxError("x")}, {})
 
@@ -264,7 +268,7 @@ def test_statement_is_numbered_and_sent_back(faked: Any):
     found = ways_of("SELECT %s, '%%', %s, %s", ["a", "b", "a"], None)  # type: ignore[arg-type]
 
     assert asked == [("SELECT $1, '%', $2, $3", (0, 1, 0))]
-    assert found.ways == {
+    assert found.statements == {
         ORIGINAL: Sendable("SELECT %s, '%%', %s, %s", (0, 1, 2)),
         LATERAL: Sendable("SELECT %s, '%%', %s, %s", (2, 0, 0)),
     }
@@ -277,7 +281,7 @@ def test_statement_without_values_has_its_percent_signs(faked: Any):
     found = ways_of("SELECT '%s' %% 2", None, None)  # type: ignore[arg-type]
 
     assert asked == [("SELECT '%s' %% 2", None)]
-    assert found.ways[LATERAL] == Sendable("SELECT '%s' % 2", ())
+    assert found.statements[LATERAL] == Sendable("SELECT '%s' % 2", ())
 
 
 @pytest.mark.parametrize(
@@ -295,7 +299,7 @@ def test_statement_without_values_has_its_percent_signs(faked: Any):
 def test_statement_that_is_not_rewritten(sql: str, params: Any, reason: str):
     found = ways_of(sql, params, None)  # type: ignore[arg-type]
 
-    assert (list(found.ways), found.reason) == ([ORIGINAL], reason)
+    assert (list(found.statements), found.reason) == ([ORIGINAL], reason)
 
 
 def test_refusal_is_the_reason(faked: Any):
@@ -344,11 +348,11 @@ def test_keys_of_different_types_leave_lateral(faked: Any):
     keys = (KeyPair("SELECT id FROM tests_region", "SELECT name FROM tests_region"),)
 
     faked(candidates={GROUPED: "a", MATERIALIZED: "b", LATERAL: "c"}, keys=keys)
-    assert list(ways_of("SELECT 1", None, questions()).ways) == [ORIGINAL, LATERAL]
+    assert list(ways_of("SELECT 1", None, questions()).statements) == [ORIGINAL, LATERAL]
 
     faked(candidates={GROUPED: "a", MATERIALIZED: "b"}, keys=keys)
     found = ways_of("SELECT 1", None, questions())
-    assert (list(found.ways), found.reason) == ([ORIGINAL], Reason.KEY_TYPES)
+    assert (list(found.statements), found.reason) == ([ORIGINAL], Reason.KEY_TYPES)
 
 
 @pytest.mark.django_db(transaction=True)

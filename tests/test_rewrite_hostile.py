@@ -6,15 +6,12 @@ import pytest
 
 from reports.rewrite.rewriting import Reason, Rewriting, Strategy
 from reports.rewrite.statements import rewrite
+from tests.subqueries import outer
 
 KEY = "FROM t U0 WHERE U0.d_id = d.id"
 COUNT = f"(SELECT COUNT(*) AS c {KEY} AND U0.a GROUP BY U0.d_id)"
 TOTAL = f"(SELECT SUM(U0.h) AS c {KEY} AND U0.b GROUP BY U0.d_id)"
 BRANCHES = "FROM d LEFT JOIN a ON (d.id = a.d_id) LEFT JOIN b ON (d.id = b.d_id)"
-
-
-def outer(*items: str, rows: str = "FROM d") -> str:
-    return f"SELECT d.id, {', '.join(f'{item} AS x{number}' for number, item in enumerate(items, 1))} {rows}"
 
 
 def reasons(sql: str) -> set[Reason]:

@@ -175,6 +175,11 @@ def test_share_that_there_is_not(shadow: Any):
     assert caught.value.args == (f"shadow is {shadow!r}; it must be a share of the statements, from 0 to 1.",)
 
 
+def test_decorator_without_parentheses():
+    with pytest.raises(TypeError, match=r"^the decorator has no parentheses; write @consolidated\(\)\.$"):
+        consolidated(run)  # type: ignore[arg-type]
+
+
 # The setting.
 
 

@@ -13,6 +13,7 @@ from django.template import Context, Template
 
 import reports
 from reports.rewrite.advice import places
+from tests.lines import line_of
 from tests.models import Region
 
 HERE = "tests/test_rewrite_places.py"
@@ -36,12 +37,6 @@ def sent(rows: Any) -> list[str | None]:
     return found
 
 
-def line_of(comment: str) -> int:
-    """Return the number of the line of this file that ends with a comment."""
-    lines = Path(__file__).read_text().splitlines()
-    return next(number for number, line in enumerate(lines, 1) if line.endswith(f"# {comment}"))
-
-
 @pytest.fixture(autouse=True)
 def checkout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path(__file__).parent.parent)
@@ -51,7 +46,7 @@ def checkout(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_place_is_the_innermost_line_of_the_project():
     found = places.place()  # innermost
 
-    assert found == f"{HERE}:{line_of('innermost')} in test_place_is_the_innermost_line_of_the_project"
+    assert found == f"{HERE}:{line_of(__file__, 'innermost')} in test_place_is_the_innermost_line_of_the_project"
 
 
 @pytest.mark.django_db
@@ -60,7 +55,7 @@ def test_place_of_a_statement_passes_over_django():
         list(Region.objects.all())  # evaluated
 
     assert sent(evaluate) == [
-        f"{HERE}:{line_of('evaluated')} in test_place_of_a_statement_passes_over_django.<locals>.evaluate",
+        f"{HERE}:{line_of(__file__, 'evaluated')} in test_place_of_a_statement_passes_over_django.<locals>.evaluate",
     ]
 
 
@@ -73,7 +68,7 @@ def test_place_of_what_a_template_reads_is_the_line_that_renders():
 
     (found,) = sent(view)
 
-    assert str(found).startswith(f"{HERE}:{line_of('rendered')} in test_place_of_what")
+    assert str(found).startswith(f"{HERE}:{line_of(__file__, 'rendered')} in test_place_of_what")
 
 
 def test_no_place_where_no_frame_is_the_projects(monkeypatch: pytest.MonkeyPatch):

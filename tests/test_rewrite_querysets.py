@@ -16,7 +16,7 @@ from asgiref.sync import async_to_sync
 from django.core.paginator import Paginator
 from django.db import connection, models, transaction
 from django.db.backends.signals import connection_created
-from django.db.models import Avg, Count, Exists, F, Max, Min, OuterRef, Prefetch, Q, Subquery, Sum, Value, Window
+from django.db.models import Avg, Count, Exists, F, Max, Min, OuterRef, Prefetch, Q, Sum, Value, Window
 from django.db.models.functions import Coalesce, NullIf, Rank
 from django.test.utils import CaptureQueriesContext
 
@@ -30,6 +30,7 @@ from reports.rewrite.sending.counts import tally
 from reports.rewrite.sending.instrument import Rewriter
 from tests.models import Buyer, Sale, Visit
 from tests.reports import Figures
+from tests.subqueries import of_sales
 
 STRATEGIES = [None, *Strategy]
 # Those that every dashboard has; a page alone has PAGED.
@@ -39,11 +40,6 @@ FORCED = [Strategy.GROUPED, Strategy.MATERIALIZED, Strategy.LATERAL]
 class NamedQuerySet(models.QuerySet[Any, Any]):
     def named(self, name: str) -> Any:
         return self.filter(name=name)
-
-
-def of_sales(expression: Any, **filters: Any) -> Any:
-    sales = Sale.objects.filter(buyer=OuterRef("pk"), **filters).order_by().values("buyer")
-    return Subquery(sales.annotate(found=expression).values("found"))
 
 
 def board(manager: Any = Buyer.objects) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import DataError, ProgrammingError, connection, transaction
-from django.db.models import Count, F, OuterRef, Subquery, Sum, Value
+from django.db.models import Count, F, Sum, Value
 from django.db.models.functions import Coalesce, Lower
 
 from reports.rewrite.compiled import compile_queryset
@@ -21,14 +21,10 @@ from reports.rewrite.rewriting import Reason, Refusal, Strategy
 from reports.rewrite.sending import instrument
 from reports.rewrite.sending.decisions import Decision, Decisions
 from tests.models import Buyer, Figure, Sale, Store
+from tests.subqueries import of_sales
 
 FORCED = [Strategy.GROUPED, Strategy.MATERIALIZED, Strategy.LATERAL]
 MOMENT = datetime.datetime(2026, 3, 4, 5, 6, 7, tzinfo=datetime.UTC)
-
-
-def of_sales(expression: Any, **filters: Any) -> Any:
-    sales = Sale.objects.filter(buyer=OuterRef("pk"), **filters).order_by().values("buyer")
-    return Subquery(sales.annotate(found=expression).values("found"))
 
 
 def board() -> Any:
@@ -207,7 +203,7 @@ def test_outside_a_transaction_it_is_one_snapshot(
 
     def running(*args: Any) -> Any:
         found = run(*args)
-        other.execute("INSERT INTO tests_sale (buyer_id, kind) VALUES (1, 'open')")
+        other.execute("INSERT INTO tests_sale (id, buyer_id, kind) SELECT max(id) + 1, 1, 'open' FROM tests_sale")
         return found
 
     monkeypatch.setattr(verifying, "_run", running)
@@ -339,6 +335,7 @@ ORDERS: list[tuple[Any, Order]] = [
     (Buyer.objects.values("name").union(Buyer.objects.values("region")).order_by("name"), Order(True, (0,))),
     (Buyer.objects.annotate(v=Value(1)).order_by("v", "pk"), Order(True, (4, 0))),
     (Buyer.objects.order_by("?"), Order(True)),
+    (Buyer.objects.extra(select={"one": "1"}, order_by=["one"]), Order(True, (0,))),
     (Figure.objects.all(), Order(True, (0,))),
     (Store.objects.select_related("region").order_by("region__name"), Order(True, (4,))),
     (Sale.objects.order_by("buyer__name"), Order(True)),
@@ -425,6 +422,9 @@ def test_text_of_one_that_is_not_sent():
     assert str(Verification(Strategy.ORIGINAL, True, refusals=refusals)) == (
         "Nothing to compare, the statement is sent as it was: it locks rows; the subquery has a window function."
     )
+    multiplied = (Refusal(Reason.DIFFERENT_RESULT, "", "COUNT(a.id)"),)
+    told = str(Verification(Strategy.ORIGINAL, True, reason=str(Reason.DIFFERENT_RESULT), refusals=multiplied))
+    assert told == f"Nothing to compare, the statement is sent as it was: {multiplied[0]}."  # once
     assert str(Verification(Strategy.ORIGINAL, True)) == (
         "Nothing to compare, the statement is sent as it was: no two of its subqueries can share a scan."
     )

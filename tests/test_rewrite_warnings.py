@@ -13,24 +13,21 @@ import pytest
 from django.apps import apps
 from django.db import ProgrammingError, connection
 from django.db.backends.signals import connection_created
-from django.db.models import Count, Max, OuterRef, Subquery
+from django.db.models import Count, Max
 
-from example_project.helpdesk.models import Department, Ticket
+from example_project.helpdesk.models import Department
 from reports.rewrite.advice import warnings
 from reports.rewrite.rewriting import Rewriting
 from reports.rewrite.statements import rewrite
+from tests.lines import line_of
 from tests.models import Store
+from tests.subqueries import of_tickets
 
 SECRET = "it's a secret"
 
 
-def tickets(aggregate: Any, **named: Any) -> Subquery:
-    rows = Ticket.objects.filter(department=OuterRef("pk"), **named).order_by()
-    return Subquery(rows.values("department").annotate(value=aggregate).values("value"))
-
-
 def repeating() -> Any:
-    return Department.objects.annotate(open=tickets(Count("*"), status=SECRET), last=tickets(Max("priority")))
+    return Department.objects.annotate(open=of_tickets(Count("*"), status=SECRET), last=of_tickets(Max("priority")))
 
 
 @pytest.fixture
@@ -47,8 +44,7 @@ def test_warning_says_tables_count_line_and_advice_without_values(log: pytest.Lo
     list(repeating())  # here
 
     ((name, level, text),) = log.record_tuples
-    lines = Path(__file__).read_text().splitlines()
-    line = next(number for number, each in enumerate(lines, 1) if each.endswith("# here"))
+    line = line_of(__file__, "here")
     assert (name, level) == ("reports.repeated", logging.WARNING)
     for part in (
         "helpdesk_ticket",
@@ -82,7 +78,7 @@ def test_warning_of_multiplied_aggregates(log: pytest.LogCaptureFixture):
 
 @pytest.mark.django_db
 def test_no_warning_without_findings(log: pytest.LogCaptureFixture):
-    list(Department.objects.annotate(open=tickets(Count("*"))))
+    list(Department.objects.annotate(open=of_tickets(Count("*"))))
     list(Department.objects.annotate(open=Count("tickets")))
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1 WHERE 'a' LIKE '%%' AND (SELECT 1) = (SELECT %(one)s)", {"one": 1})

@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import Any
 
 import pytest
 from django.db import connection
-from django.db.models import Count, Max, OuterRef, Subquery
+from django.db.models import Count, Max
 from django.test.utils import CaptureQueriesContext
 
-from example_project.helpdesk.models import Department, Ticket
+from example_project.helpdesk.models import Department
 from reports.testing import assert_no_repeated_subqueries
+from tests.lines import line_of
 from tests.models import Store
 from tests.reports import Figures
+from tests.subqueries import of_tickets
 
-
-def tickets(aggregate: Any, **named: Any) -> Subquery:
-    rows = Ticket.objects.filter(department=OuterRef("pk"), **named).order_by()
-    return Subquery(rows.values("department").annotate(value=aggregate).values("value"))
-
-
-def line_of(comment: str) -> int:
-    """Return the number of the line of this file that ends with a comment."""
-    lines = Path(__file__).read_text().splitlines()
-    return next(number for number, line in enumerate(lines, 1) if line.endswith(f"# {comment}"))
-
-
-REPEATING = Department.objects.annotate(open=tickets(Count("*"), status="open"), last=tickets(Max("priority")))
-SINGLE = Department.objects.annotate(open=tickets(Count("*"), status="open"))
+REPEATING = Department.objects.annotate(open=of_tickets(Count("*"), status="open"), last=of_tickets(Max("priority")))
+SINGLE = Department.objects.annotate(open=of_tickets(Count("*"), status="open"))
 MULTIPLIED = Store.objects.annotate(tagged=Count("tags"), figured=Count("figures"))
 
 
@@ -67,7 +55,7 @@ def test_block_fails_with_each_finding_once_and_its_line():
     text = str(caught.value)
     assert text.startswith("2 findings:\n\n")
     for word in ("first", "second"):
-        assert f"tests/test_testing_repeated.py:{line_of(word)} in test_block_fails" in text
+        assert f"tests/test_testing_repeated.py:{line_of(__file__, word)} in test_block_fails" in text
     assert "StoreMetrics" in text
 
 
@@ -107,3 +95,10 @@ def test_without_sqlglot(monkeypatch: pytest.MonkeyPatch):
     assert caught.value.args == (
         "assert_no_repeated_subqueries() reads SQL with sqlglot: pip install 'django-sql-reports[rewrite]'.",
     )
+
+
+def test_another_module_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "reports.rewrite.finding", None)
+
+    with pytest.raises(ModuleNotFoundError, match=r"reports\.rewrite\.finding"):
+        assert_no_repeated_subqueries(SINGLE)

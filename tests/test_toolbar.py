@@ -13,25 +13,21 @@ from django.apps import apps
 from django.core import checks
 from django.db import connection
 from django.db.backends.signals import connection_created
-from django.db.models import Count, Max, OuterRef, Subquery
+from django.db.models import Count, Max
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, Client
 from django.urls import path
 
-from example_project.helpdesk.models import Department, Ticket
+from example_project.helpdesk.models import Department
 from reports import QueryError
 from reports.execution import report_executed
 from reports.exports import csv_response
 from reports.toolbar import ReportsPanel, plans, recording
 from tests.models import Store
 from tests.reports import Figures
+from tests.subqueries import of_tickets
 
 SECRET = "it's a secret"
-
-
-def tickets(aggregate: Any, **named: Any) -> Subquery:
-    rows = Ticket.objects.filter(department=OuterRef("pk"), **named).order_by()
-    return Subquery(rows.values("department").annotate(value=aggregate).values("value"))
 
 
 def page(request: HttpRequest) -> HttpResponse:
@@ -42,7 +38,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 def repeating(request: HttpRequest) -> HttpResponse:
     for _ in range(2):
-        list(Department.objects.annotate(open=tickets(Count("*"), status=SECRET), last=tickets(Max("priority"))))
+        list(Department.objects.annotate(open=of_tickets(Count("*"), status=SECRET), last=of_tickets(Max("priority"))))
     list(Store.objects.annotate(tagged=Count("tags"), figured=Count("figures")))
     return HttpResponse("<html><body>page</body></html>")
 

@@ -16,7 +16,7 @@ _OF_INDEX = ("Index Cond", "Recheck Cond")
 _OF_JOINS = ("Hash Cond", "Merge Cond", "Join Filter")
 _SORTS = ("Sort", "Incremental Sort")
 # What is above one of these has no order to gain from an index below it.
-_BARRIERS = (*_SORTS, "Aggregate", "Append", "CTE Scan", "MergeAppend", "SetOp", "Unique", "WindowAgg")
+_BARRIERS = (*_SORTS, "Aggregate", "Append", "CTE Scan", "Merge Append", "SetOp", "Unique", "WindowAgg")
 
 
 @dataclass(frozen=True, slots=True)

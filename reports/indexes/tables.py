@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from reports.explain import json_of
 from reports.indexes.candidates import Candidate
 from reports.indexes.comparisons import Key, Kind
 
@@ -149,8 +149,8 @@ def _table(*row: Any) -> Table:
         kind=kind,
         rows=rows,
         may_index=may_index,
-        columns={column: (sql, type_) for column, (sql, type_) in _data(columns).items()},
-        indexes=tuple(_index(**index) for index in _data(indexes)),
+        columns={column: (sql, type_) for column, (sql, type_) in json_of(columns).items()},
+        indexes=tuple(_index(**index) for index in json_of(indexes)),
     )
 
 
@@ -163,8 +163,3 @@ def _index(columns: list[str | None], options: list[int], keys: int, unique: boo
         is_unique=unique,
         is_partial=partial,
     )
-
-
-def _data(value: Any) -> Any:
-    """Return JSON as data: Django's connections leave it as text."""
-    return json.loads(value) if isinstance(value, str) else value

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from inspect import isfunction
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connections, models
+from django.db.models.base import ModelBase
 from django.db.models.expressions import OrderBy, Ref
 from django.db.models.query import RawQuerySet
 from django.db.models.sql.compiler import PositionRef, SQLCompiler
@@ -47,6 +49,8 @@ def check_queryset(queryset: object, using: str | None = None) -> None:
         )
     if not isinstance(queryset, models.QuerySet):
         hint = " Write .all() behind a manager." if isinstance(queryset, models.Manager) else ""
+        hint = " Call it." if isfunction(queryset) else hint
+        hint = " Write .objects.all() behind a model." if isinstance(queryset, ModelBase) else hint
         raise TypeError(f"{type(queryset).__name__} is no queryset.{hint}")
     alias = using or queryset.db
     vendor = connections[alias].vendor

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from reports.errors import listed, near
+
 
 class Strategy(StrEnum):
     """How a statement is sent."""
@@ -20,6 +22,24 @@ class Strategy(StrEnum):
     """One LATERAL sub-select for each outer row."""
     PAGED = "paged"
     """The page is cut first; then one LATERAL sub-select for each of its rows."""
+
+    @property
+    def is_grouped(self) -> bool:
+        """Whether groups are joined, by columns that must be of one type; the others ask for each outer row."""
+        return self in (Strategy.GROUPED, Strategy.MATERIALIZED)
+
+
+def check_strategy(strategy: Strategy | str | None) -> Strategy | None:
+    """Return the strategy, None for the choice of one.
+
+    Raises:
+        ValueError: There is no such strategy.
+    """
+    if strategy is None or strategy in tuple(Strategy):
+        return None if strategy is None else Strategy(strategy)
+    names = list(map(str, Strategy))
+    hint = near(str(strategy), names)
+    raise ValueError(f"strategy is {strategy!r}; it must be None or one of: {listed(names)}.{hint}")
 
 
 class Kind(StrEnum):
@@ -86,7 +106,6 @@ class Finding:
     reason: str | None = None
     advice: str | None = None
     line: str | None = None
-    cost: float | None = None
 
     def __str__(self) -> str:
         what = "joins" if self.kind == Kind.MULTIPLIED else "subqueries"
@@ -94,9 +113,11 @@ class Finding:
         text = f"{self.kind}: {self.count} {what} over {', '.join(self.tables)}{wrong}."
         if self.line:
             text = f"{self.line}: {text}"
-        if self.reason:
+        if self.reason and not self.is_wrong:
             text += f" Not rewritten: {self.reason}."
-        return f"{text} Instead:\n{self.advice}" if self.advice else text
+        if self.advice:
+            return f"{text} Instead:\n{self.advice}"
+        return text if self.reason else f"{text} consolidate() sends it as one scan of each."
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ from reports.rewrite.sql.text import Span, Text
 _MOST_PASSES = 12
 # Lists of thousands of keys: a statement of 77 000 characters with 800 subqueries took half a minute to read.
 LONGEST = 50_000
-_GROUPED = (Strategy.GROUPED, Strategy.MATERIALIZED)
+# Where nothing is grouped, or no page is cut, several give one text: it is called by the first of these.
+_STRATEGIES = (Strategy.LATERAL, Strategy.GROUPED, Strategy.MATERIALIZED, Strategy.PAGED)
 
 
 def rewrite(text: str, *, same: Sequence[int] | None = None, findings_only: bool = False) -> Rewriting:
@@ -49,16 +50,13 @@ def _rewriting(text: str, same: Sequence[int] | None, findings_only: bool) -> Re
     roots = read_selects(Text.of(text, same))
     read = [(select, _read(select)) for root in roots for select in root.walk()]
     found = [each for _, each in read]
-    findings = [
-        each_finding for each in found for each_finding in (*each.findings, *(group.finding() for group in each.groups))
-    ]
+    findings = [one for each in found for one in (*each.findings, *(group.finding() for group in each.groups))]
     refusals = [refusal for each in found for refusal in each.refusals]
     if findings_only or not any(each.groups or each.multiplied for each in found):
         return Rewriting(text, tuple(findings), refusals=tuple(refusals))
-    folded = {strategy: _folded(read, same, strategy) for strategy in (*_GROUPED, Strategy.LATERAL, Strategy.PAGED)}
+    folded = {strategy: _folded(read, same, strategy) for strategy in _STRATEGIES}
     different: dict[str, Strategy] = {}
-    # Where nothing is grouped, or no page is cut, the way that is left is LATERAL.
-    for strategy in (Strategy.LATERAL, *_GROUPED, Strategy.PAGED):
+    for strategy in _STRATEGIES:
         different.setdefault(folded[strategy].text, strategy)
     candidates = {strategy: folded[strategy].text for strategy in Strategy if strategy in different.values()}
     return Rewriting(

@@ -77,7 +77,9 @@ def _fail(found: Sequence[Any]) -> None:
 def _needs_rewrite() -> None:
     try:
         import reports.rewrite.finding  # noqa: F401
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if error.name != "sqlglot":
+            raise
         raise ImportError(
             "assert_no_repeated_subqueries() reads SQL with sqlglot: pip install 'django-sql-reports[rewrite]'."
         ) from error

@@ -9,6 +9,7 @@ from debug_toolbar.panels import Panel
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
+from reports.errors import counted
 from reports.toolbar import recording
 from reports.toolbar.recording import Recording
 
@@ -32,8 +33,8 @@ class ReportsPanel(Panel):
     def nav_subtitle(self) -> str:
         stats = self.get_stats()
         count, found = len(stats.get("reports", ())), len(stats.get("findings", ()))
-        text = f"{count} statement{'' if count == 1 else 's'} in {stats.get('milliseconds', 0):.0f} ms"
-        return f"{text}, {found} finding{'' if found == 1 else 's'}" if found else text
+        text = f"{counted(count, 'statement')} in {stats.get('milliseconds', 0):.0f} ms"
+        return f"{text}, {counted(found, 'finding')}" if found else text
 
     @classmethod
     def ready(cls) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections import OrderedDict
+from threading import Lock
 from typing import Any, NamedTuple
 
 from django.db import Error, connections
@@ -26,6 +27,7 @@ class Kept(NamedTuple):
     alias: str
 
 
+_lock = Lock()
 _kept: OrderedDict[str, Kept] = OrderedDict()
 
 
@@ -37,9 +39,10 @@ def can_be_explained(sql: str) -> bool:
 def keep(sql: str, params: Any, alias: str) -> str:
     """Keep a statement, and return the token under which its plan can be had."""
     token = secrets.token_urlsafe(12)
-    _kept[token] = Kept(sql, params, alias)
-    if len(_kept) > _MOST:
-        _kept.popitem(last=False)
+    with _lock:
+        _kept[token] = Kept(sql, params, alias)
+        if len(_kept) > _MOST:
+            _kept.popitem(last=False)
     return token
 
 

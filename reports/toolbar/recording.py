@@ -9,11 +9,10 @@ from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
-from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.signals import connection_created
 
 from reports import guard
+from reports.connecting import on_every_connection, put_first
 from reports.execution import report_executed
 from reports.toolbar import plans
 
@@ -116,16 +115,13 @@ def watch(execute: Callable[..., Any], sql: Any, params: Any, many: bool, contex
 
 def install(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
     """Watch a PostgreSQL connection: a receiver of ``connection_created``. Outermost: before anything is rewritten."""
-    if connection.vendor == "postgresql" and watch not in connection.execute_wrappers:
-        connection.execute_wrappers.insert(0, watch)
+    put_first(connection, watch)
 
 
 def install_everywhere() -> None:
     """Watch the connections open in this thread, and all to come; outside a request this notes nothing."""
-    connection_created.connect(install, dispatch_uid="reports.toolbar")
+    on_every_connection(install, "reports.toolbar")
     report_executed.connect(_note, dispatch_uid="reports.toolbar")
-    for connection in connections.all(initialized_only=True):
-        install(connection)
 
 
 def _note(*, report: str, alias: str, milliseconds: float, rows: int | None, **kwargs: Any) -> None:

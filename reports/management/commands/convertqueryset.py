@@ -17,7 +17,8 @@ from reports.management.destination import check_output
 from reports.management.exit_codes import USAGE, exit_codes
 
 _NAME = re.compile(r"[^\W\d]\w*")
-_STRATEGIES = ("original", "grouped", "materialized", "lateral")
+# Those of reports.rewrite.Strategy, which needs sqlglot.
+_STRATEGIES = ("original", "grouped", "materialized", "lateral", "paged")
 
 
 class Command(BaseCommand):
@@ -42,7 +43,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the command."""
         try:
-            from reports.management.rewriting import conversion, converted_verification, queryset_targets
+            from reports.management.converting import conversion, queryset_targets
             from reports.rewrite.rewriting import Strategy
         except ModuleNotFoundError as error:
             advice = "pip install 'django-sql-reports[rewrite]'"
@@ -61,15 +62,18 @@ class Command(BaseCommand):
             found = conversion.convert(
                 target, name=name, template=template, path=path or Path(template), strategy=strategy
             )
-        report = converted_verification.report_text(found)
+        proof = found.proof()
         if not found.verification.is_equal:
-            raise CommandError(f"the template does not give the queryset's rows, and is not written.\n{report}")
+            raise CommandError(f"the template does not give the queryset's rows, and is not written.\n{proof}")
         if path is None:
             self.stdout.write(f"{found.template}\n", ending="")
         else:
-            self._write(path, template, found.template)
+            try:
+                self._write(path, template, found.template)
+            except OSError as error:
+                raise CommandError(f"{path}: {error.strerror}.") from error
         self.stdout.write(f"{found.python}\n", ending="")
-        self.stdout.write(report)
+        self.stdout.write(proof)
 
     def _write(self, path: Path, template: str, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -36,14 +36,14 @@ class Command(BaseCommand):
         """Run the command."""
         alias = options["database"]
         try:
-            from reports.management.rewriting.repeated_subqueries import find_repeated
-            from reports.management.rewriting.repeated_text import search_data, search_text
+            from reports.management.repeated.repeated_subqueries import find_repeated
+            from reports.management.repeated.repeated_text import search_data, search_text
         except ModuleNotFoundError as error:
             raise CommandError(
                 f"the module {error.name!r} is not installed: pip install 'django-sql-reports[rewrite]'.",
                 returncode=USAGE,
             ) from error
-        from reports.management.rewriting.statement_statistics import read_statistics, right
+        from reports.management.repeated.statement_statistics import read_statistics, right
 
         connect(alias)
         connection = connections[alias]

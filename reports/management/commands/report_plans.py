@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from reports import get_report, registered
 from reports.checks.engines import alias_of
-from reports.errors import listed, near
+from reports.errors import counted, listed, near
 from reports.exports.files import atomic_file
 from reports.management.databases import connect
 from reports.management.exit_codes import USAGE, exit_codes
@@ -94,7 +94,13 @@ class Command(BaseCommand):
         return [path for path in sorted(self._folder.glob(f"*{SUFFIX}")) if is_baseline(path)]
 
     def _check(self, found: Sequence[Baseline], others: Sequence[Path]) -> list[str]:
-        """Return the text of each report that differs, and of each file of no report."""
+        """Return the text of each report that differs, and of each file of no report.
+
+        Raises:
+            CommandError: There is no such folder.
+        """
+        if not self._folder.is_dir():
+            raise CommandError(f"there is no folder {_shown(self._folder)}. Write it first: {MADE_BY}")
         missing = [baseline.report for baseline in found if not self._path(baseline).exists()]
         told = [f"in {_shown(self._folder)} there is no file of: {listed(missing)}."] if missing else []
         for baseline in found:
@@ -115,7 +121,7 @@ class Command(BaseCommand):
             told.append(f"{_shown(path)}: no report is called {name!r}.{near(name, registered())}")
         if not told and self._verbosity > 0:
             plans = sum(len(baseline.shapes) for baseline in found)
-            self.stdout.write(f"as written: {_counted(len(found), 'report')}, {_counted(plans, 'plan')}.")
+            self.stdout.write(f"as written: {counted(len(found), 'report')}, {counted(plans, 'plan')}.")
         return told
 
     def _write(self, found: Sequence[Baseline], others: Sequence[Path]) -> list[str]:
@@ -171,10 +177,6 @@ def _names(asked: Sequence[str]) -> set[str]:
     if unknown:
         raise CommandError("\n".join([*unknown, f"There are: {listed(registered())}."]))
     return set(asked)
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _shown(path: Path) -> Path:

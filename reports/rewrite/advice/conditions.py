@@ -135,7 +135,8 @@ class Conditions:
         """Return the parts without the ``IS NOT NULL`` that Django itself adds within a ``~Q``."""
         if not negated:
             return list(parts)
-        others = {part.unnest().this for part in parts if _tells_not_null(part) is None}
+        compared = [part.unnest() for part in parts if _tells_not_null(part) is None]
+        others = {part.this for part in compared if not isinstance(part, exp.Is)}  # to IS NULL it adds nothing
         return [part for part in parts if _tells_not_null(part) not in others]
 
     def _check_known(self, node: exp.Expr) -> None:

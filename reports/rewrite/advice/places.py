@@ -37,7 +37,8 @@ def place() -> str | None:
     while frame is not None:
         code = frame.f_code
         name = _own(code.co_filename)
-        if name is not None:
+        # A command's own file is no line that anybody looks for.
+        if name is not None and code.co_name != "<module>":
             return f"{name}:{frame.f_lineno} in {code.co_qualname}"
         frame = frame.f_back
     return None

@@ -11,23 +11,23 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 from django.conf import settings
-from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.signals import connection_created
 
+from reports.connecting import on_every_connection, put_first
 from reports.rewrite.advice.advising import advised
 from reports.rewrite.advice.places import place
 from reports.rewrite.rewriting import Finding
 from reports.rewrite.sending.decisions import pattern
 from reports.rewrite.sql.numbered import Unreadable, numbered
 from reports.rewrite.statements import LONGEST, rewrite
+from reports.source import MARK
 
 log = logging.getLogger("reports.repeated")
 
-_MARK = "/* report="
 # A list of values, however many: the statement is the same one.
 _LIST = re.compile(r"\(%s(?:, %s)+\)")
 # Statements remembered: what was read, and what was told.
@@ -60,15 +60,12 @@ def install(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
 
     It comes first in the list: it sees each statement as the project sends it, before anything rewrites it.
     """
-    if connection.vendor == "postgresql" and warn not in connection.execute_wrappers:
-        connection.execute_wrappers.insert(0, warn)
+    put_first(connection, warn)
 
 
 def install_everywhere() -> None:
     """Look through the statements of the connections open in this thread, and of all to come."""
-    connection_created.connect(install, dispatch_uid="reports.repeated")
-    for connection in connections.all(initialized_only=True):
-        install(connection)
+    on_every_connection(install, "reports.repeated")
 
 
 def shape(sql: str) -> str:
@@ -77,23 +74,26 @@ def shape(sql: str) -> str:
 
 
 class _Told:
-    """What was logged, the longest ago forgotten first."""
+    """What was logged, the longest ago forgotten first. Threads may share it."""
 
     def __init__(self) -> None:
+        self._lock = Lock()
         self._keys: OrderedDict[tuple[str, str | None], None] = OrderedDict()
 
     def is_first(self, sql: str, line: str | None) -> bool:
         """Return whether this shape has not been logged for this place."""
         key = (shape(sql), line)
-        if key in self._keys:
-            return False
-        self._keys[key] = None
-        if len(self._keys) > _MOST:
-            self._keys.popitem(last=False)
-        return True
+        with self._lock:
+            if key in self._keys:
+                return False
+            self._keys[key] = None
+            if len(self._keys) > _MOST:
+                self._keys.popitem(last=False)
+            return True
 
     def forget(self) -> None:
-        self._keys.clear()
+        with self._lock:
+            self._keys.clear()
 
 
 told = _Told()
@@ -108,7 +108,7 @@ def _tell(sql: str, findings: Sequence[Finding]) -> None:
 
 def _is_suspect(sql: str) -> bool:
     """Return whether Django may have written two subqueries, or aggregates over two joins."""
-    if len(sql) > LONGEST or _MARK in sql:
+    if len(sql) > LONGEST or MARK in sql:
         return False
     return sql.count("(SELECT") > 1 or (sql.count(" JOIN ") > 1 and " GROUP BY " in sql)
 

@@ -25,7 +25,7 @@ from reports.rewrite.sql.text import Span
 def finding(found: Multiplied, reason: Refused | None) -> Finding:
     """Return what is said of a SELECT."""
     text = found.select.text
-    tables = tuple(str(each.source.table).replace('"', "") for each in found.branches)
+    tables = tuple(each.source.name for each in found.branches)
     why = None if reason is None else str(Refusal(reason.reason, "", reason.detail))
     written = tuple(text.written(call.span) for call in found.wrong or found.aggregates)
     return Finding(Kind.MULTIPLIED, tables, len(tables), written, is_wrong=bool(found.wrong), reason=why)
@@ -50,14 +50,14 @@ def separate(found: Multiplied, strategy: Strategy) -> Folded:
         columns = Columns(name)
         for call in found.aggregates:
             if found.joined[found.alias(call) or ""].branch is branch:
-                splices.append((*_place(found, call.span), _value(found, call, columns) + _name(found, call)))
+                splices.append((*text.edges(call.span), _value(found, call, columns) + _name(found, call)))
         if columns.written:
             cte, join, key = _branch(found, branch, columns, strategy)
             joins.append(join)
             ctes += [cte] if cte else []
             keys += [key] if key else []
     rows = " ".join(text.written(source.span) for source in kept) + "".join(joins)
-    splices.append((*_place(found, select.clauses[Clause.FROM]), rows))
+    splices.append((*text.edges(select.clauses[Clause.FROM]), rows))
     splices += with_clause(select, ctes)
     return Folded(spliced(text.source, splices), tuple(keys), _risk(found))
 
@@ -73,7 +73,7 @@ def _check(found: Multiplied) -> None:
         _check_aggregate(found, call, away)
     for clause, span in select.clauses.items():
         for place, name in qualifiers(text, span) if clause != Clause.FROM else ():
-            if name in away and not any(call.span.start <= place < call.span.end for call in found.aggregates):
+            if name in away and not any(call.span.has(place) for call in found.aggregates):
                 raise Refused(Reason.BRANCHES, f"{name} in {clause}")
     grouped = {text.canonical(text.bare(item)) for item in _grouped(found)}
     for each in found.joined.values():
@@ -134,7 +134,7 @@ def _name(found: Multiplied, call: Call) -> str:
     select = found.select
     if call.name != "count" or select.clause_of(call.span.start) != Clause.ITEMS:
         return ""
-    item = next(item for item in select.items if item.start <= call.span.start < item.end)
+    item = next(item for item in select.items if item.has(call.span.start))
     if select.value(item) != item:
         return ""
     if item == call.span:
@@ -158,7 +158,7 @@ def _branch(
     ]
     rows = " ".join(["FROM", first, *further])
     asked = [f"({text.written(span)})" for span in branch.rest]
-    if strategy in (Strategy.LATERAL, Strategy.PAGED):
+    if not strategy.is_grouped:
         where = " AND ".join([f"{inner} = {outer}", *asked])
         body = f"SELECT {', '.join(columns.items())} {rows} WHERE {where}"
         return None, f' LEFT JOIN LATERAL ({body}) AS "{columns.name}" ON TRUE', None
@@ -176,8 +176,3 @@ def _branch(
 def _risk(found: Multiplied) -> Risk:
     select = found.select
     return risk(select.text, Span(select.start + 1, select.end))
-
-
-def _place(found: Multiplied, span: Span) -> tuple[int, int]:
-    tokens = found.select.text.tokens
-    return tokens[span.start].start, tokens[span.end - 1].end + 1

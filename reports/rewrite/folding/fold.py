@@ -83,7 +83,7 @@ def fold(outer: Select, groups: Sequence[Group], strategy: Strategy) -> Folded:
     names = free_names(source)
     folds = [_fold(outer, group, strategy, name) for group, name in zip(groups, names, strict=False)]
     splices = [splice for fold in folds for splice in _splices(outer, fold)]
-    from_end = _end(outer.text, outer.clauses[Clause.FROM])
+    _, from_end = outer.text.edges(outer.clauses[Clause.FROM])
     splices.append((from_end, from_end, "".join(fold.join for fold in folds)))
     ctes = [fold.cte for fold in folds if fold.cte]
     if strategy == Strategy.PAGED:
@@ -94,7 +94,7 @@ def fold(outer: Select, groups: Sequence[Group], strategy: Strategy) -> Folded:
     splices += with_clause(outer, ctes)
     places = [(member.span, written, fold.columns) for fold in folds for member, written in fold.places]
     if grouping := grouped_columns(outer, places):
-        end = _end(outer.text, outer.clauses[Clause.GROUP])
+        _, end = outer.text.edges(outer.clauses[Clause.GROUP])
         splices.append((end, end, "".join(f", {each}" for each in grouping)))
     keys = tuple(key for fold in folds for key in fold.keys)
     return Folded(spliced(source, splices), keys, _risk(outer, groups))
@@ -113,10 +113,6 @@ def _risk(outer: Select, groups: Sequence[Group]) -> Risk:
     return max(outside, *values, *(group.risk for group in groups))
 
 
-def _end(text: Text, span: Span) -> int:
-    return text.tokens[span.end - 1].end + 1
-
-
 def _fold(outer: Select, group: Group, strategy: Strategy, name: str) -> _Fold:
     first = group.members[0]
     columns = Columns(name)
@@ -133,7 +129,7 @@ def _fold(outer: Select, group: Group, strategy: Strategy, name: str) -> _Fold:
     conditions = [each for each in first.conditions if first.canonical(each) in shared]
     # What can fail is computed for the outer rows' keys, so these rows are read a second time.
     is_lost = group.risk == Risk.VALUE and not _is_plain(outer.text, outer.clauses[Clause.FROM])
-    if strategy in (Strategy.LATERAL, Strategy.PAGED) or not group.is_grouped or is_lost:
+    if not strategy.is_grouped or not group.is_grouped or is_lost:
         return _lateral(first, conditions, columns, places)
     return _grouped(outer, group, conditions, columns, places, materialized=strategy == Strategy.MATERIALIZED)
 
@@ -228,12 +224,7 @@ def _is_plain(text: Text, condition: Span) -> bool:
 
 
 def _splices(outer: Select, fold: _Fold) -> list[tuple[int, int, str]]:
-    text = outer.text
     return [
-        (
-            text.tokens[member.span.start].start,
-            _end(text, member.span),
-            written + name_of(outer, member.select, member.span),
-        )
+        (*outer.text.edges(member.span), written + name_of(outer, member.select, member.span))
         for member, written in fold.places
     ]

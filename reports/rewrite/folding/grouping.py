@@ -59,12 +59,11 @@ def _needs_grouping(outer: Select, span: Span, grouped: set[str]) -> bool:
     if clause in (Clause.WHERE, Clause.GROUP, None):
         return False
     if any(
-        call.name in functions.AGGREGATES and call.span.start <= span.start < call.span.end
-        for call in calls(text, outer.clauses[clause])
+        call.name in functions.AGGREGATES and call.span.has(span.start) for call in calls(text, outer.clauses[clause])
     ):
         return False
     if clause == Clause.ITEMS:
-        number = next(at for at, item in enumerate(outer.items, 1) if item.start <= span.start < item.end)
+        number = next(at for at, item in enumerate(outer.items, 1) if item.has(span.start))
         if str(number) in grouped:
             return False
     return text.canonical(text.bare(span)) not in grouped

@@ -150,4 +150,4 @@ def _tables(select: Select) -> tuple[str, ...]:
         sources = read_sources(select.text, select.clauses[Clause.FROM])
     except Refused:
         return ()
-    return tuple(dict.fromkeys(source.table.replace('"', "") for source in sources if source.table))
+    return tuple(dict.fromkeys(source.name for source in sources if source.table))

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from sqlglot import TokenType
 
-from reports.rewrite.folding.keys import is_unique
-from reports.rewrite.folding.shapes import Key
+from reports.rewrite.folding.aggregates import own_aggregates
+from reports.rewrite.folding.shapes import Key, read_key
+from reports.rewrite.folding.unique_columns import is_unique
 from reports.rewrite.sql import functions
-from reports.rewrite.sql.expressions import Call, calls, column, qualifiers
+from reports.rewrite.sql.expressions import Call, qualifiers
 from reports.rewrite.sql.joined import Source, read_sources
 from reports.rewrite.sql.selects import Clause, Select
 from reports.rewrite.sql.text import Span, Text
@@ -54,8 +55,9 @@ class Multiplied:
 
     @property
     def branches(self) -> list[Joined]:
-        """The first join of each branch, in the order of FROM."""
-        return [each for each in self.joined.values() if each.branch is each]
+        """The first join of each branch, in the order of FROM; of a single branch all its joins to several rows."""
+        first = [each for each in self.joined.values() if each.branch is each]
+        return first if len(first) > 1 else [each for each in self.joined.values() if each.is_many]
 
     def alias(self, call: Call) -> str | None:
         """Return the one table that an aggregate reads; None for several, and for a count of rows."""
@@ -74,14 +76,20 @@ def read_multiplied(select: Select) -> Multiplied | None:
         return None
     joined = _joined(text, read_sources(text, select.clauses[Clause.FROM]))
     many = [each for each in joined.values() if each.is_many]
-    if len({id(each.branch) for each in many}) < 2:
+    if len(many) < 2:
         return None
-    aggregates = tuple(_aggregates(select))
+    aggregates = tuple(own_aggregates(select))
     found = Multiplied(select, joined, aggregates, ())
     read = {each.branch for call in aggregates if (each := joined.get(found.alias(call) or ""))}
     if not aggregates or not {each for each in read if each is not None}:
         return None
     wrong = tuple(call for call in aggregates if _is_wrong(found, call, many))
+    if len({each.branch for each in many}) < 2:  # one aggregate of joined rows is no mistake, two tables' are
+        away = {call: joined.get(found.alias(call) or "") for call in aggregates}
+        read_many = {each for each in away.values() if each in many}
+        wrong = tuple(call for call in wrong if away[call] in many)
+        if len(read_many) < 2 or not wrong:
+            return None
     return Multiplied(select, joined, aggregates, wrong)
 
 
@@ -90,7 +98,7 @@ def _joined(text: Text, sources: list[Source]) -> dict[str, Joined]:
     for source in sources:
         key, rest = None, []
         for conjunct in text.conjuncts(source.on) if source.on else []:
-            found = None if key else _key(text, conjunct, source.alias, joined)
+            found = None if key else read_key(text, conjunct, {source.alias}, joined)
             key = key or found
             rest += [] if found else [conjunct]
         above = joined[text.name(key.outer.start)] if key else None
@@ -99,28 +107,6 @@ def _joined(text: Text, sources: list[Source]) -> dict[str, Joined]:
         )
         joined[source.alias] = Joined(source, above, key, tuple(rest), is_many)
     return joined
-
-
-def _key(text: Text, conjunct: Span, alias: str, joined: dict[str, Joined]) -> Key | None:
-    sides = [text.bare(side) for side in text.split(conjunct, TokenType.EQ)]
-    if len(sides) != 2 or text.word(text.split(conjunct, TokenType.EQ)[0].end) != "=":
-        return None
-    for inner, outer in (sides, sides[::-1]):
-        if column(text, inner, {alias}) and column(text, outer, joined):
-            return Key(inner, outer)
-    return None
-
-
-def _aggregates(select: Select) -> Iterator[Call]:
-    text = select.text
-    for clause in (Clause.ITEMS, Clause.HAVING, Clause.ORDER):
-        end = 0
-        for call in calls(text, select.clauses.get(clause, Span(0, 0))):
-            if any(child.start <= call.span.start < child.end for child in select.children) or call.is_window:
-                continue
-            if call.name in functions.AGGREGATES and call.span.start >= end:
-                end = call.span.end
-                yield call
 
 
 def is_distinct(text: Text, call: Call) -> bool:

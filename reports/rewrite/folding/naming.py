@@ -22,7 +22,7 @@ def name_of(outer: Select, select: Select, span: Span) -> str:
     text = outer.text
     if outer.clause_of(span.start) != Clause.ITEMS:
         return ""
-    item = next(item for item in outer.items if item.start <= span.start < item.end)
+    item = next(item for item in outer.items if item.has(span.start))
     value = outer.value(item)
     if value != item:
         return ""

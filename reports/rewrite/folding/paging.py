@@ -50,7 +50,7 @@ def _is_alone(outer: Select, members: Collection[Span]) -> bool:
     text = outer.text
     spans = [outer.clauses[clause] for clause in _CUT if clause in outer.clauses]
     spans += [expression for expression, _ in outer.ordering]
-    if any(span.start <= member.start < span.end for span in spans for member in members):
+    if any(span.has(member.start) for span in spans for member in members):
         return False
     for span in (*spans, outer.clauses[Clause.ITEMS]):
         check_known(text, span)
@@ -59,7 +59,7 @@ def _is_alone(outer: Select, members: Collection[Span]) -> bool:
     return not any(
         call.is_window or call.name in functions.AGGREGATES
         for call in calls(text, outer.clauses[Clause.ITEMS])
-        if not any(child.start <= call.span.start < child.end for child in outer.children)
+        if outer.is_own(call.span.start)
     )
 
 
@@ -78,10 +78,9 @@ def _cte(outer: Select, source: Source, name: str) -> str:
 
 
 def _splices(outer: Select, source: Source, name: str) -> tuple[tuple[int, int, str], ...]:
-    tokens = outer.text.tokens
+    text = outer.text
     removed = [outer.clauses[clause] for clause in _CUT if clause in outer.clauses]
-    rows = source.span
     return (
-        (tokens[rows.start].start, tokens[rows.end - 1].end + 1, f'"{name}" AS {source.written}'),
-        *((tokens[span.start - 1].start, tokens[span.end - 1].end + 1, "") for span in removed),
+        (*text.edges(source.span), f'"{name}" AS {source.written}'),
+        *((*text.edges(Span(span.start - 1, span.end)), "") for span in removed),  # with the word that begins it
     )

@@ -11,17 +11,18 @@ The accepted shapes, each correlated with the SELECT that it stands in:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 from sqlglot import TokenType
 
-from reports.rewrite.folding.shapes import Key, Shape, Subquery
+from reports.rewrite.folding.aggregates import own_aggregates, own_calls
+from reports.rewrite.folding.shapes import Key, Shape, Subquery, read_key
 from reports.rewrite.rewriting import Reason
 from reports.rewrite.sql import functions
-from reports.rewrite.sql.expressions import Call, Refused, calls, check_known, column, qualifiers, reads_any
+from reports.rewrite.sql.expressions import Call, Refused, calls, check_known, qualifiers, reads_any
 from reports.rewrite.sql.joined import read_sources
 from reports.rewrite.sql.selects import Clause, Select
-from reports.rewrite.sql.text import Span, Text
+from reports.rewrite.sql.text import Span
 
 
 def read_subquery(select: Select, span: Span, outer: Collection[str]) -> Subquery:
@@ -45,7 +46,10 @@ def read_subquery(select: Select, span: Span, outer: Collection[str]) -> Subquer
             raise Refused(Reason.CORRELATION, "in a join")
     if not keys and not others:
         raise Refused(Reason.NOT_CORRELATED)
-    aggregates = tuple(_aggregates(select))
+    for call in own_calls(select):
+        if call.is_window:
+            raise Refused(Reason.WINDOW, call.name)
+    aggregates = tuple(own_aggregates(select))
     shape = _shape(select, span, aggregates, keys)
     if shape == Shape.AGGREGATE:
         _check_aggregates(select, aggregates, inner, set(outer) - inner)
@@ -85,15 +89,10 @@ def check_levels(select: Select) -> None:
             else set()
         )
         for call in calls(text, Span(each.start, each.end)):
-            if call.name not in functions.AGGREGATES or any(
-                child.start <= call.span.start < child.end for child in each.children
-            ):
+            if call.name not in functions.AGGREGATES or not each.is_own(call.span.start):
                 continue
             read = {name for _, name in qualifiers(text, call.span)}
-            is_before = any(
-                clause in (Clause.FROM, Clause.WHERE, Clause.GROUP) and span.start <= call.span.start < span.end
-                for clause, span in each.clauses.items()
-            )
+            is_before = each.clause_of(call.span.start) in (Clause.FROM, Clause.WHERE, Clause.GROUP)
             if is_before or (read and read.isdisjoint(own)):
                 raise Refused(Reason.CORRELATION, f"{call.name} of other rows")
 
@@ -118,38 +117,11 @@ def _where(
     for conjunct in text.conjuncts(select.clauses.get(Clause.WHERE, Span(0, 0))):
         if not reads_any(text, conjunct, outer):
             conditions.append(conjunct)
-        elif key := _key(text, conjunct, inner, outer):
+        elif key := read_key(text, conjunct, inner, outer):
             keys.append(key)
         else:
             others.append(conjunct)
     return tuple(keys), tuple(others), tuple(conditions)
-
-
-def _key(text: Text, conjunct: Span, inner: set[str], outer: set[str]) -> Key | None:
-    sides = text.split(conjunct, TokenType.EQ)
-    if len(sides) != 2 or text.word(sides[0].end) != "=":  # sqlglot takes == for it as well
-        return None
-    left, right = (text.bare(side) for side in sides)
-    if column(text, left, inner) and column(text, right, outer):
-        return Key(left, right)
-    if column(text, left, outer) and column(text, right, inner):
-        return Key(right, left)
-    return None
-
-
-def _aggregates(select: Select) -> Iterator[Call]:
-    """Yield the aggregates that a SELECT computes itself, those of its HAVING too."""
-    text = select.text
-    end = 0
-    for clause in (Clause.ITEMS, Clause.HAVING, Clause.ORDER):
-        for call in calls(text, select.clauses.get(clause, Span(0, 0))):
-            if any(child.start <= call.span.start < child.end for child in select.children):
-                continue
-            if call.is_window:
-                raise Refused(Reason.WINDOW, call.name)
-            if call.name in functions.AGGREGATES and call.span.start >= end:
-                end = call.span.end
-                yield call
 
 
 def _shape(select: Select, span: Span, aggregates: tuple[Call, ...], keys: tuple[Key, ...]) -> Shape:
@@ -191,5 +163,5 @@ def _check_aggregates(
             raise Refused(Reason.UNORDERED, call.name)
     for clause in (Clause.ITEMS, Clause.HAVING):
         for place, name in qualifiers(text, select.clauses.get(clause, Span(0, 0))):
-            if name in inner and not any(call.span.start <= place < call.span.end for call in aggregates):
+            if name in inner and not any(call.span.has(place) for call in aggregates):
                 raise Refused(Reason.SEVERAL_ROWS, "a column outside of an aggregate")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from sqlglot import TokenType
 
 from reports.rewrite.rewriting import Reason
-from reports.rewrite.sql.expressions import Call, Refused
+from reports.rewrite.sql.expressions import Call, Refused, column
 from reports.rewrite.sql.joined import Source, names_of
 from reports.rewrite.sql.selects import SET_OPERATIONS, Clause, Select
 from reports.rewrite.sql.text import Span, Text
@@ -29,6 +29,19 @@ class Key:
 
     inner: Span
     outer: Span
+
+
+def read_key(text: Text, conjunct: Span, inner: Collection[str], outer: Collection[str]) -> Key | None:
+    """Return the columns of an equality between a table of ``inner`` and one of ``outer``; None for anything else."""
+    sides = text.split(conjunct, TokenType.EQ)
+    if len(sides) != 2 or text.word(sides[0].end) != "=":  # sqlglot takes == for it as well
+        return None
+    left, right = (text.bare(side) for side in sides)
+    if column(text, left, inner) and column(text, right, outer):
+        return Key(left, right)
+    if column(text, left, outer) and column(text, right, inner):
+        return Key(right, left)
+    return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

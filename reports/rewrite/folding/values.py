@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from reports.rewrite.folding.keys import is_key
 from reports.rewrite.folding.shapes import Shape, Subquery
+from reports.rewrite.folding.unique_columns import is_key
 from reports.rewrite.sql import functions
 from reports.rewrite.sql.expressions import Call, column
 from reports.rewrite.sql.risks import Risk, risk
@@ -127,11 +127,4 @@ def _filter(conditions: Sequence[str]) -> str:
 
 def _replaced(member: Subquery, span: Span, found: Sequence[tuple[Call, str]]) -> str:
     """Return an expression with columns for its aggregates."""
-    text = member.text
-    parts: list[str] = []
-    end = text.tokens[span.start].start
-    for call, name in found:
-        if span.start <= call.span.start < span.end:
-            parts += [text.source[end : text.tokens[call.span.start].start], name]
-            end = text.tokens[call.span.end - 1].end + 1
-    return "".join([*parts, text.source[end : text.tokens[span.end - 1].end + 1]])
+    return member.text.replaced(span, [(call.span, name) for call, name in found if span.has(call.span.start)])

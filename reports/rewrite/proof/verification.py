@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from reports.errors import counted
 from reports.rewrite.rewriting import Refusal, Strategy
 
 
@@ -42,22 +43,31 @@ class Verification:
     def __str__(self) -> str:
         if self.strategy == Strategy.ORIGINAL:
             return self._unsent()
-        parts = [self._answer(), *self.differences, self._scans(), self._times(), self._moment()]
+        lines = [*self.lines(with_costs=True), self._moment()]
         if not self.is_sent:
-            parts.append(f"It is sent as it was: {self.reason or 'the original was chosen'}.")
-        return "\n".join(part for part in parts if part)
+            lines.append(f"It is sent as it was: {self.reason or 'the original was chosen'}.")
+        return "\n".join(line for line in lines if line)
+
+    def lines(self, *, with_costs: bool) -> list[str]:
+        """Return the answer, the differences, and scans and times as far as they are known."""
+        lines = [self._answer(), *self.differences, self._scans(), self._times(with_costs=with_costs)]
+        return [line for line in lines if line]
 
     def _unsent(self) -> str:
-        reasons = sorted({str(refusal) for refusal in self.refusals} | ({self.reason} if self.reason else set()))
-        told = "; ".join(reasons) or "no two of its subqueries can share a scan"
+        reasons = {str(refusal) for refusal in self.refusals}
+        if self.reason and not any(reason.startswith(self.reason) for reason in reasons):
+            reasons.add(self.reason)
+        told = "; ".join(sorted(reasons)) or "no two of its subqueries can share a scan"
         return f"Nothing to compare, the statement is sent as it was: {told}."
 
     def _answer(self) -> str:
         if not self.is_equal:
             return f"{self.strategy}: not equal."
-        count = f"{self.rows:,} row{'' if self.rows == 1 else 's'}"
+        if not self.rows:
+            return f"{self.strategy}: no rows, so nothing is proved."
         order = "in the same order" if self.ordered else "in any order"
-        return f"{self.strategy}: equal, {count} {order}. This proves it for the data of this moment, for no other."
+        found = f"{self.strategy}: equal, {counted(self.rows, 'row')} {order}."
+        return f"{found} This proves it for the data of this moment, for no other."
 
     def _scans(self) -> str:
         tables = sorted({*self.scans_before, *self.scans_after})
@@ -66,10 +76,10 @@ class Verification:
         ]
         return f"Scans: {', '.join(changes)}." if changes else ""
 
-    def _times(self) -> str:
+    def _times(self, *, with_costs: bool) -> str:
         if self.milliseconds_before is None or self.milliseconds_after is None:
             return ""
-        costs = f"; cost {self.cost_before or 0:,.2f} → {self.cost_after or 0:,.2f}"
+        costs = f"; cost {self.cost_before or 0:,.2f} → {self.cost_after or 0:,.2f}" if with_costs else ""
         return f"Time: {self.milliseconds_before:,.1f} ms → {self.milliseconds_after:,.1f} ms{costs}."
 
     def _moment(self) -> str:

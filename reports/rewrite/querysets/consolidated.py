@@ -10,14 +10,13 @@ from typing import Any
 
 from django.db import models
 
-from reports.errors import listed, near
 from reports.rewrite.compiled import check_queryset
 from reports.rewrite.finding import find, rewriting_of
 from reports.rewrite.proof.verification import Verification
 from reports.rewrite.querysets.derived import Derived, derive
 from reports.rewrite.querysets.queries import ConsolidatedQuery
 from reports.rewrite.querysets.verifying import verify_queryset
-from reports.rewrite.rewriting import Finding, Rewriting, Strategy
+from reports.rewrite.rewriting import Finding, Rewriting, Strategy, check_strategy
 
 
 class Consolidated(Derived, models.QuerySet[Any, Any]):
@@ -71,11 +70,3 @@ def consolidate(queryset: models.QuerySet[Any, Any], *, strategy: Strategy | str
     rows.query.strategy = check_strategy(strategy)
     found: Consolidated = rows
     return found
-
-
-def check_strategy(strategy: Strategy | str | None) -> Strategy | None:
-    """Return the strategy; raise ValueError for what is none."""
-    if strategy is None or strategy in tuple(Strategy):
-        return None if strategy is None else Strategy(strategy)
-    names = list(map(str, Strategy))
-    raise ValueError(f"strategy={strategy!r} is none (allowed: {listed(names)}, or None).{near(str(strategy), names)}")

@@ -5,20 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import psycopg
 from django.db import connections, models
 
 from reports import conf
-from reports.rewrite.compiled import Compiled, compile_queryset
+from reports.rewrite.compiled import compile_queryset
 from reports.rewrite.finding import rewriting_of
 from reports.rewrite.proof.verification import Verification
 from reports.rewrite.proof.verifying import verify
 from reports.rewrite.rewriting import Strategy
-from reports.rewrite.sending.choosing import ways_of
+from reports.rewrite.sending.choosing import cheapest, ways_of
 from reports.rewrite.sending.decisions import Decision
 from reports.rewrite.sending.instrument import Rewriter
 from reports.rewrite.sending.measuring import Questions
-from reports.rewrite.sql.numbered import Sendable
 
 
 def verify_queryset(queryset: models.QuerySet[Any, Any], strategy: Strategy | None) -> Verification:
@@ -43,7 +41,9 @@ def verify_queryset(queryset: models.QuerySet[Any, Any], strategy: Strategy | No
         chosen, sent = decision.strategy, decision.sent
         if sent is None:
             questions = Questions(connection, cursor.cursor, compiled.params, conf.rewrite_measure())
-            chosen, sent = _best(compiled, questions)
+            ways = ways_of(compiled.sql, compiled.params, questions)
+            chosen = cheapest(ways, questions) or Strategy.ORIGINAL
+            sent = None if chosen is Strategy.ORIGINAL else ways.statements[chosen]
     reason = str(decision.reason) or None
     if sent is None:
         refusals = rewriting_of(queryset)[0].refusals
@@ -51,17 +51,3 @@ def verify_queryset(queryset: models.QuerySet[Any, Any], strategy: Strategy | No
     before, after = (compiled.sql, compiled.params), (sent.sql, sent.params(compiled.params))
     verification = verify(connection, before, after, strategy=chosen, order=compiled.order)
     return verification if decision.sent else replace(verification, is_sent=False, reason=reason)
-
-
-def _best(compiled: Compiled, questions: Questions) -> tuple[Strategy, Sendable | None]:
-    """Return the rewritten form of the least cost, of those that PostgreSQL takes."""
-    found = ways_of(compiled.sql, compiled.params, questions)
-    costs: dict[Strategy, float] = {}
-    for way, statement in found.ways.items():
-        if way is not Strategy.ORIGINAL:
-            try:
-                costs[way] = questions.cost(statement)
-            except psycopg.Error:  # the decision's reason says so
-                continue
-    best = min(costs, key=lambda way: costs[way], default=Strategy.ORIGINAL)
-    return best, found.ways[best] if costs else None

@@ -13,6 +13,7 @@ from psycopg.pq import TransactionStatus
 
 from reports.rewrite.sending import counts
 from reports.rewrite.sending.decisions import Decision
+from reports.rewrite.sending.measuring import is_answer
 from reports.transactions import command, is_alone
 
 log = logging.getLogger("reports.rewrite")
@@ -21,8 +22,6 @@ Execute = Callable[..., Any]
 
 _SAVEPOINT = "sql_reports_rewrite"
 _CANCELED = "57014"
-# The connection lost or ended, or a transaction that must begin again: no fault of the text, no second try helps.
-_NOT_OURS = ("08", "40", "57P")
 
 
 def send(
@@ -49,7 +48,7 @@ def send(
         with nullcontext() if not decision.may_raise or is_alone(driver) else _savepoint(driver):
             result = execute(prefix + sent.sql, values, False, context)
     except Error as error:
-        if not _is_answer(error):
+        if not is_answer(error.__cause__):
             raise
         counts.count("failed")
         retire()
@@ -65,13 +64,6 @@ def send(
         counts.count("rewritten")
         return result
     return execute(prefix + sql, params, False, context)
-
-
-def _is_answer(error: Error) -> bool:
-    """Return whether PostgreSQL answered that the statement failed."""
-    cause = error.__cause__
-    sqlstate = cause.sqlstate if isinstance(cause, psycopg.Error) else None
-    return sqlstate is not None and not sqlstate.startswith(_NOT_OURS)
 
 
 @contextmanager

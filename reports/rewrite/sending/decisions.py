@@ -38,6 +38,7 @@ class Kept(StrEnum):
     FASTER = "the original is as fast, or nearly"
     UNMEASURED = "it ends after some rows, and none of its rewritings could be measured in time"
     REFUSED = "PostgreSQL refuses its rewritings"
+    ASKED = "the original was asked for"
     ABSENT = "it has no rewriting of the strategy asked for"
     FAILED = "its rewriting failed when it was sent"
     BROKEN = "it could not be decided"

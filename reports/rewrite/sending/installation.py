@@ -12,17 +12,16 @@ from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.signals import connection_created
 
 from reports import conf
-from reports.errors import listed
-from reports.rewrite.rewriting import Strategy
+from reports.connecting import on_every_connection
+from reports.rewrite.rewriting import Strategy, check_strategy
 from reports.rewrite.sending.instrument import Rewriter
 
 _everywhere = Rewriter()
 
 
-def consolidated(using: str | None = None, *, strategy: Strategy | None = None, shadow: float = 0.0) -> Block:
+def consolidated(using: str | None = None, *, strategy: Strategy | str | None = None, shadow: float = 0.0) -> Block:
     """Return a block, ``with`` or ``async with``, also a decorator, within which statements are rewritten.
 
     It reaches the connections of its thread to PostgreSQL, open or not yet. Of nested blocks the inner one counts.
@@ -33,13 +32,15 @@ def consolidated(using: str | None = None, *, strategy: Strategy | None = None, 
         shadow: Send every statement as it was, and compare this share of them, from 0 to 1, with what would be sent.
 
     Raises:
+        TypeError: It decorates without parentheses.
         ValueError: There is no such strategy, or no such share.
     """
-    if strategy is not None and strategy not in list(Strategy):
-        raise ValueError(f"strategy is {strategy!r}; it must be None or one of: {listed(Strategy)}.")
+    if callable(using):
+        raise TypeError("the decorator has no parentheses; write @consolidated().")
+    strategy = check_strategy(strategy)
     if isinstance(shadow, bool) or not isinstance(shadow, int | float) or not 0 <= shadow <= 1:
         raise ValueError(f"shadow is {shadow!r}; it must be a share of the statements, from 0 to 1.")
-    return Block(using, Strategy(strategy) if strategy else None, shadow)
+    return Block(using, strategy, shadow)
 
 
 class Block(ContextDecorator, AsyncContextDecorator):
@@ -94,6 +95,4 @@ def install(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
 
 def install_everywhere() -> None:
     """Rewrite the statements of the connections that the settings name: those open in this thread, and all to come."""
-    connection_created.connect(install, dispatch_uid="reports.rewrite")
-    for connection in connections.all(initialized_only=True):
-        install(connection)
+    on_every_connection(install, "reports.rewrite")

@@ -20,6 +20,7 @@ from reports.rewrite.sending.decisions import Decision, Decisions, Kept, pattern
 from reports.rewrite.sending.measuring import Questions
 from reports.rewrite.sending.shadow import compare_candidates, is_due
 from reports.rewrite.statements import LONGEST
+from reports.source import MARK
 from reports.transactions import together
 
 log = logging.getLogger("reports.rewrite")
@@ -27,7 +28,6 @@ log = logging.getLogger("reports.rewrite")
 decisions = Decisions()
 """What was decided in this process, for every connection and thread."""
 
-_MARK = "/* report="
 _EXPLAIN = re.compile(r"EXPLAIN\b(?:\s*\([^()]*\)|(?:\s+(?:ANALYZE|VERBOSE)\b)*)\s*(?=SELECT\b|WITH\b|\()")
 # Statements of more values, lists of hundreds of keys, are no dashboard's, and looking one up would take too long.
 _MOST = 500
@@ -151,7 +151,7 @@ def _untouched(sql: str, params: Any, context: dict[str, Any]) -> str | None:
     connection, driver = context["connection"], getattr(context["cursor"].cursor, "connection", None)
     if connection.vendor != "postgresql" or not isinstance(driver, psycopg.Connection):
         return Kept.OTHER_DRIVER
-    if _MARK in sql:
+    if MARK in sql:
         return Reason.REPORT
     if params is not None and (not isinstance(params, _LISTS) or len(params) > _MOST):
         return Kept.PARAMS

@@ -6,7 +6,6 @@ statement is one query.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import psycopg
 
 from reports.execution import Execution
+from reports.explain import json_of
 from reports.rewrite.rewriting import KeyPair
 from reports.rewrite.sql.numbered import Sendable, sendable
 from reports.transactions import rolled_back
@@ -27,6 +27,14 @@ FROM (SELECT) AS single LEFT JOIN ({inner}) AS one (key) ON false LEFT JOIN ({ou
 _COLLATION = """
 SELECT pg_collation_for({0}.key) COLLATE "C" FROM pg_type WHERE oid = pg_typeof({0}.key) AND typcollation <> 0
 """
+# The connection lost or ended, or a transaction that must begin again.
+_NO_ANSWERS = ("08", "40", "57P")
+
+
+def is_answer(error: BaseException | None) -> bool:
+    """Return whether PostgreSQL answered that a statement fails, which a second try would not change."""
+    sqlstate = error.sqlstate if isinstance(error, psycopg.Error) else None
+    return sqlstate is not None and not sqlstate.startswith(_NO_ANSWERS)
 
 
 class Questions:
@@ -89,8 +97,8 @@ class Questions:
         return self._fetch(statement.sql, self._values(statement), self.seconds)
 
     def _explain(self, statement: Sendable, options: str, seconds: float) -> Any:
-        output = self._ask(f"EXPLAIN ({options}) {statement.sql}", self._values(statement), seconds)
-        return (json.loads(output) if isinstance(output, str) else output)[0]
+        (found,) = json_of(self._ask(f"EXPLAIN ({options}) {statement.sql}", self._values(statement), seconds))
+        return found
 
     def _values(self, statement: Sendable) -> tuple[Any, ...] | None:
         return None if self._params is None else statement.params(self._params)

@@ -23,112 +23,27 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call: ``span`` is all of it with FILTER and WITHIN GROUP, ``condition`` what FILTER holds."""
+    """A call: ``span`` is all of it with WITHIN GROUP and FILTER, ``condition`` what FILTER holds."""
 
     name: str
     span: Span
     arguments: Span
     condition: Span | None
-    within: Span | None
     is_window: bool
 
 
-_WORDS = frozenset(
-    [
-        "AND",
-        "OR",
-        "NOT",
-        "IN",
-        "IS",
-        "NULL",
-        "TRUE",
-        "FALSE",
-        "CASE",
-        "WHEN",
-        "THEN",
-        "ELSE",
-        "END",
-        "BETWEEN",
-        "SYMMETRIC",
-        "LIKE",
-        "ILIKE",
-        "SIMILAR",
-        "TO",
-        "ESCAPE",
-        "ANY",
-        "ALL",
-        "SOME",
-        "EXISTS",
-        "DISTINCT",
-        "AS",
-        "FILTER",
-        "OVER",
-        "WHERE",
-        "ORDER",
-        "BY",
-        "GROUP",
-        "WITHIN",
-        "ASC",
-        "DESC",
-        "NULLS",
-        "FIRST",
-        "LAST",
-        "AT",
-        "TIME",
-        "ZONE",
-        "FROM",
-        "FOR",
-        "COLLATE",
-        "USING",
-        "ISNULL",
-        "NOTNULL",
-        "UNKNOWN",
-        "VARIADIC",
-        "INTERVAL",
-        "DATE",
-        "TIMESTAMP",
-        "ARRAY",
-        "ROW",
-        "OPERATOR",
-        "SELECT",
-        "PRECISION",
-        "VARYING",
-        "ON",
-        "LIMIT",
-        "YEAR",
-        "MONTH",
-        "DAY",
-        "HOUR",
-        "MINUTE",
-        "SECOND",
-        "WEEK",
-        "QUARTER",
-        "DOW",
-        "ISODOW",
-        "DOY",
-        "EPOCH",
-        "MICROSECONDS",
-        "MILLISECONDS",
-        "DECADE",
-        "CENTURY",
-        "MILLENNIUM",
-        "ISOYEAR",
-        "TIMEZONE",
-        "LEADING",
-        "TRAILING",
-        "BOTH",
-        "CURRENT_TIMESTAMP",
-        "CURRENT_DATE",
-        "CURRENT_TIME",
-        "LOCALTIME",
-        "LOCALTIMESTAMP",
-        "CURRENT_USER",
-        "SESSION_USER",
-        "USER",
-    ]
-)
+# Words that name no column where no quotes are around them.
+_NO_COLUMNS = """
+    AND OR NOT IN IS NULL TRUE FALSE CASE WHEN THEN ELSE END BETWEEN SYMMETRIC LIKE ILIKE SIMILAR TO ESCAPE ANY
+    ALL SOME EXISTS DISTINCT AS FILTER OVER WHERE ORDER BY GROUP WITHIN ASC DESC NULLS FIRST LAST AT TIME ZONE
+    FROM FOR COLLATE USING ISNULL NOTNULL UNKNOWN VARIADIC INTERVAL DATE TIMESTAMP ARRAY ROW OPERATOR SELECT
+    PRECISION VARYING ON LIMIT YEAR MONTH DAY HOUR MINUTE SECOND WEEK QUARTER DOW ISODOW DOY EPOCH MICROSECONDS
+    MILLISECONDS DECADE CENTURY MILLENNIUM ISOYEAR TIMEZONE LEADING TRAILING BOTH CURRENT_TIMESTAMP CURRENT_DATE
+    CURRENT_TIME LOCALTIME LOCALTIMESTAMP CURRENT_USER SESSION_USER USER
+"""
+_WORDS = frozenset(_NO_COLUMNS.split())
 # Before these a parenthesis opens no call.
-_NO_CALLS = _WORDS - {"LEFT", "RIGHT"} | {"VALUES", "LATERAL", "JOIN", "UNION", "INTERSECT", "EXCEPT", "HAVING", "WITH"}
+_NO_CALLS = _WORDS | {"VALUES", "LATERAL", "JOIN", "UNION", "INTERSECT", "EXCEPT", "HAVING", "WITH"}
 _RAW = frozenset({TokenType.STRING, TokenType.NUMBER, TokenType.NATIONAL_STRING, TokenType.HEREDOC_STRING})
 
 
@@ -152,14 +67,13 @@ def calls(text: Text, span: Span) -> Iterator[Call]:
 def _call(text: Text, place: int) -> Call:
     close = text.pairs[place + 1]
     arguments, end = Span(place + 2, close), close + 1
-    within = condition = None
+    condition = None
     if text.word(end) == "WITHIN" and text.word(end + 1) == "GROUP":
-        within = Span(end + 3, text.pairs[end + 2])
-        end = within.end + 1
+        end = text.pairs[end + 2] + 1
     if text.word(end) == "FILTER" and text.kind(end + 1) == TokenType.L_PAREN:
         condition = Span(end + 3, text.pairs[end + 1])
         end = condition.end + 1
-    return Call(text.name(place).lower(), Span(place, end), arguments, condition, within, text.word(end) == "OVER")
+    return Call(text.name(place).lower(), Span(place, end), arguments, condition, text.word(end) == "OVER")
 
 
 def _is_type(text: Text, place: int) -> bool:

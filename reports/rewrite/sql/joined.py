@@ -30,6 +30,16 @@ class Source:
     on: Span | None
     span: Span
 
+    @property
+    def name(self) -> str:
+        """The table's name without quotes, for messages; empty for what stands in parentheses."""
+        return unquoted(self.table or "")
+
+
+def unquoted(table: str) -> str:
+    """Return a table's name, which may have a schema, without its quotes."""
+    return table.replace('"', "")
+
 
 def read_sources(text: Text, span: Span) -> list[Source]:
     """Return what a FROM clause joins, in order.

@@ -26,7 +26,7 @@ class Node:
 
     @property
     def is_query(self) -> bool:
-        return bool(self.children) and self.children[0].word in _QUERIES  # type: ignore[index]  # not when it is empty
+        return any(child.word in _QUERIES for child in (self.children or ())[:1])
 
     def end(self) -> str:
         """Return what closes it, with a comment before that."""

@@ -28,7 +28,7 @@ def risk(text: Text, span: Span, *, without: Collection[Span] = ()) -> Risk:
     """Return whether evaluating a piece can fail; pieces of it that stand elsewhere do not count."""
 
     def counts(place: int) -> bool:
-        return not any(start <= place < end for start, end in without)
+        return not any(span.has(place) for span in without)
 
     found = Risk.NONE
     for call in calls(text, span):

@@ -96,7 +96,11 @@ class Select:
 
     def clause_of(self, place: int) -> Clause | None:
         """Return the clause in which a token stands, None for one before them, as in WITH."""
-        return next((clause for clause, span in self.clauses.items() if span.start <= place < span.end), None)
+        return next((clause for clause, span in self.clauses.items() if span.has(place)), None)
+
+    def is_own(self, place: int) -> bool:
+        """Return whether a token within it stands in none of the SELECTs within it."""
+        return not any(child.start <= place < child.end for child in self.children)
 
     def walk(self) -> Iterator[Select]:
         """Yield this one and those within it, the outer ones first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from django.apps import apps
 from sqlglot import TokenType
@@ -22,18 +22,13 @@ _WIDTH = 90  # names and models are longer than what they stand for
 def with_names(text: Text, names: Mapping[int, str]) -> str:
     """Return a statement whose outer columns at these places are called so."""
     items = outer_items(text)
-    pieces: list[str] = []
-    end = 0
+    pieces: list[tuple[Span, str]] = []
     for place, name in sorted(names.items()):
-        span = items[place]
-        is_named = text.kind(span.end - 2) == TokenType.ALIAS
-        last = text.tokens[span.end - 1]
-        pieces += [
-            text.source[end : last.start if is_named else last.end + 1],
-            f'"{name}"' if is_named else f' AS "{name}"',
-        ]
-        end = last.end + 1
-    return "".join([*pieces, text.source[end:]])
+        end = items[place].end
+        is_named = text.kind(end - 2) == TokenType.ALIAS
+        last = Span(end - 1, end)
+        pieces.append((last, f'"{name}"' if is_named else f'{text.written(last)} AS "{name}"'))
+    return text.replaced(Span(0, len(text.tokens)), pieces)
 
 
 def outer_items(text: Text) -> list[Span]:
@@ -92,8 +87,8 @@ def _model_of(text: Text, place: int) -> str | None:
         for model in apps.get_models(include_auto_created=True)
         if model._meta.db_table == text.name(place) and not model._meta.proxy
     ]
-    best: Sequence[object] = [meta for meta in found if meta.managed] or found
-    return str(best[0].label) if best else None  # type: ignore[attr-defined]  # Options
+    found.sort(key=lambda meta: not meta.managed)
+    return found[0].label if found else None
 
 
 def _escaped(piece: str) -> str:

@@ -6,7 +6,7 @@ pieces of the original, letter by letter.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
@@ -25,6 +25,10 @@ class Span(NamedTuple):
 
     start: int
     end: int
+
+    def has(self, place: int) -> bool:
+        """Return whether a token is one of them."""
+        return self.start <= place < self.end
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,11 +99,26 @@ class Text:
             at -= 1
         return None
 
+    def edges(self, span: Span) -> tuple[int, int]:
+        """Return the first character of a piece, and the one behind its last."""
+        return self.tokens[span.start].start, self.tokens[span.end - 1].end + 1
+
     def written(self, span: Span) -> str:
         """Return a piece letter by letter."""
         if span.start >= span.end:
             return ""
-        return self.source[self.tokens[span.start].start : self.tokens[span.end - 1].end + 1]
+        start, end = self.edges(span)
+        return self.source[start:end]
+
+    def replaced(self, span: Span, pieces: Iterable[tuple[Span, str]]) -> str:
+        """Return a piece in which others, in the text's order, have something else in their place."""
+        start, end = self.edges(span)
+        parts: list[str] = []
+        for piece, written in pieces:
+            first, stop = self.edges(piece)
+            parts += [self.source[start:first], written]
+            start = stop
+        return "".join([*parts, self.source[start:end]])
 
     def top(self, span: Span) -> Iterator[int]:
         """Yield the tokens of a piece, passing over what stands in parentheses, brackets and CASE."""
@@ -153,14 +172,8 @@ class Text:
 
     def renamed(self, span: Span, names: Mapping[str, str]) -> str:
         """Return a piece in which the tables of a mapping's names are called as its values say."""
-        parts: list[str] = []
-        end = self.tokens[span.start].start
-        for place in range(*span):
-            token = self.tokens[place]
-            if self.is_qualifier(place, names):
-                parts += [self.source[end : token.start], names[self.name(place)]]
-                end = token.end + 1
-        return "".join([*parts, self.source[end : self.tokens[span.end - 1].end + 1]])
+        places = [place for place in range(*span) if self.is_qualifier(place, names)]
+        return self.replaced(span, [(Span(place, place + 1), names[self.name(place)]) for place in places])
 
     def canonical(self, span: Span, names: Mapping[str, str] = MappingProxyType({})) -> str:
         """Return a piece's tokens, by which two pieces are known to say the same: equal parameters are one.
@@ -186,50 +199,9 @@ def _between(span: Span, edges: Sequence[int]) -> list[Span]:
 
 
 # Words that name nothing, though sqlglot gives them no class of their own.
-_NO_NAMES = frozenset(
-    TokenType[word]
-    for word in [
-        "ALIAS",
-        "ALL",
-        "AND",
-        "ANY",
-        "ARRAY",
-        "BETWEEN",
-        "CASE",
-        "COLLATE",
-        "DISTINCT",
-        "ELSE",
-        "END",
-        "EXCEPT",
-        "EXISTS",
-        "FALSE",
-        "FETCH",
-        "FOR",
-        "FROM",
-        "HAVING",
-        "ILIKE",
-        "IN",
-        "INTERSECT",
-        "INTO",
-        "IS",
-        "JOIN",
-        "LATERAL",
-        "LIKE",
-        "LIMIT",
-        "NOT",
-        "NULL",
-        "OFFSET",
-        "ON",
-        "OR",
-        "SELECT",
-        "SOME",
-        "THEN",
-        "TRUE",
-        "UNION",
-        "USING",
-        "WHEN",
-        "WHERE",
-        "WINDOW",
-        "WITH",
-    ]
-)
+_NOT_NAMING = """
+    ALIAS ALL AND ANY ARRAY BETWEEN CASE COLLATE DISTINCT ELSE END EXCEPT EXISTS FALSE FETCH FOR FROM HAVING
+    ILIKE IN INTERSECT INTO IS JOIN LATERAL LIKE LIMIT NOT NULL OFFSET ON OR SELECT SOME THEN TRUE UNION USING
+    WHEN WHERE WINDOW WITH
+"""
+_NO_NAMES = frozenset(TokenType[word] for word in _NOT_NAMING.split())

@@ -50,7 +50,9 @@ def find_queryset(text: str) -> Target:
     try:
         check_queryset(made)
     except TypeError as error:
-        raise CommandError(f"{text}: {error} A queryset is needed.") from error
+        hint = "" if isinstance(made, models.QuerySet | models.query.RawQuerySet) else " A queryset is needed."
+        forgotten = " Does the function return it?" if made is None else ""
+        raise CommandError(f"{text}: {error}{hint}{forgotten}") from error
     config = apps.get_containing_app_config(module_name)
     label = config.label if config else made.model._meta.app_label
     return Target(text, name, doc, label, made)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import psycopg
 from django.db import DatabaseError, transaction
 
+from reports.explain import json_of
 from reports.plan import Plan
 from reports.rewrite.sql.numbered import parameters
 
@@ -39,7 +39,7 @@ def estimate(connection: Any, text: str) -> Plan:
     finally:
         if is_prepared:
             _forget(connection)
-    (found,) = json.loads(output) if isinstance(output, str) else output
+    (found,) = json_of(output)
     return Plan.of(found)
 
 

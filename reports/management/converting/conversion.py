@@ -7,22 +7,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from django.core.management import CommandError
 from django.db import connections
 
+from reports.management.converting.converted_report import report_class, rows_of
+from reports.management.converting.converted_template import Statement, template_text
+from reports.management.converting.queryset_columns import Output, output_of
+from reports.management.converting.queryset_targets import Target
 from reports.management.inspection import Inspection
 from reports.management.python_text import PythonText
-from reports.management.rewriting.converted_report import report_class, rows_of
-from reports.management.rewriting.converted_template import Statement, template_text
-from reports.management.rewriting.queryset_columns import Output, output_of
-from reports.management.rewriting.queryset_targets import Target
 from reports.rewrite.compiled import Compiled, compile_queryset
 from reports.rewrite.finding import find
 from reports.rewrite.proof.verification import Verification
 from reports.rewrite.proof.verifying import Order, verify
 from reports.rewrite.rewriting import Strategy
-from reports.rewrite.sending.choosing import Ways, choose, ways_of
+from reports.rewrite.sending.choosing import cheapest, choose, ways_of
 from reports.rewrite.sending.measuring import Questions
 from reports.rewrite.sql.numbered import Unreadable, numbered, sendable
 from reports.rewrite.sql.templating import with_names
@@ -39,6 +38,10 @@ class Conversion:
     python: str
     verification: Verification
     notes: tuple[str, ...]
+
+    def proof(self) -> str:
+        """Return what comparing the rows showed, scans and times of both, and the notes."""
+        return "\n".join([*self.verification.lines(with_costs=False), *(f"Note: {note}" for note in self.notes)])
 
 
 def convert(target: Target, *, name: str, template: str, path: Path, strategy: Strategy | None = None) -> Conversion:
@@ -128,32 +131,21 @@ def _chosen(
     with connection.wrap_database_errors, connection.create_cursor() as cursor:
         questions = Questions(connection, cursor, compiled.params, SECONDS)
         ways = ways_of(compiled.sql, compiled.params, questions)
-        if strategy is not None and strategy not in ways.ways:
+        if strategy is not None and strategy not in ways.statements:
             why = f": {ways.reason}" if ways.reason else ""
-            raise CommandError(f"it cannot be written as {strategy} (it can as: {', '.join(ways.ways)}){why}.")
+            raise CommandError(f"it cannot be written as {strategy} (it can as: {', '.join(ways.statements)}){why}.")
         way = strategy or choose(ways, questions, None).strategy
         notes: list[str] = []
-        if len(ways.ways) == 1:
+        if len(ways.statements) == 1:
             notes.append(f"Nothing is rewritten, this is the queryset's own statement: {ways.reason}.")
         elif way is Strategy.ORIGINAL and strategy is None:
-            way = _cheapest(ways, questions)
+            way = cheapest(ways, questions) or Strategy.ORIGINAL
             notes.append("On this data the queryset is as fast; --strategy original keeps its statement.")
     is_original = way is Strategy.ORIGINAL
-    sent = sendable(compiled.text) if is_original else ways.ways[way]
+    sent = sendable(compiled.text) if is_original else ways.statements[way]
     text = numbered(sent.sql, len(sent.order))
     types = tuple(output.param_types[place] for place in sent.order)
     return Statement(way, text, sent.params(compiled.params), types), notes
-
-
-def _cheapest(ways: Ways, questions: Questions) -> Strategy:
-    costs: dict[Strategy, float] = {}
-    for way, sent in ways.ways.items():
-        if way is not Strategy.ORIGINAL:
-            try:
-                costs[way] = questions.cost(sent)
-            except psycopg.Error:  # PostgreSQL does not take this one
-                continue
-    return min(costs, key=lambda way: costs[way], default=Strategy.ORIGINAL)
 
 
 def _remarks(queryset: Any, before: Compiled, output: Output) -> Iterator[str]:

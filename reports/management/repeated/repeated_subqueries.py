@@ -9,8 +9,8 @@ from typing import Any
 
 import psycopg
 
-from reports.management.rewriting.estimates import TIMEOUT, NoEstimate, estimate
-from reports.management.rewriting.statement_statistics import Counted
+from reports.management.repeated.estimates import TIMEOUT, NoEstimate, estimate
+from reports.management.repeated.statement_statistics import Counted
 from reports.rewrite import statements
 from reports.rewrite.advice.advising import advised
 from reports.rewrite.rewriting import Finding, Reason, Refusal, Rewriting, Strategy
@@ -126,11 +126,11 @@ def _with_equal_keys(connection: Any, rewriting: Rewriting) -> Rewriting:
         with connection.create_cursor() as cursor:
             if Questions(connection, cursor, None, TIMEOUT / 1000).same_types(rewriting.keys):
                 return rewriting
-    except psycopg.Error:  # a table is gone: the costs will say so
+    except psycopg.Error:  # it takes too long: the costs will say so
         return rewriting
     refusal = Refusal(Reason.KEY_TYPES, rewriting.original)
-    lateral = dict(item for item in rewriting.candidates.items() if item[0] is Strategy.LATERAL)
-    return replace(rewriting, candidates=lateral, refusals=(*rewriting.refusals, refusal))
+    others = {strategy: text for strategy, text in rewriting.candidates.items() if not strategy.is_grouped}
+    return replace(rewriting, candidates=others, refusals=(*rewriting.refusals, refusal))
 
 
 def _costs(connection: Any, rewriting: Rewriting) -> Iterator[tuple[float, Strategy]]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from reports.column_lines import column_line
 from reports.header import Param
-from reports.management.rewriting.param_lines import declared, literal, param_line
-from reports.management.rewriting.queryset_columns import Output
+from reports.management.converting.param_lines import declared, literal, param_line
+from reports.management.converting.queryset_columns import Output
 from reports.rewrite.rewriting import Strategy
 from reports.rewrite.sending.decisions import pattern
 from reports.rewrite.sql.numbered import parameters

@@ -8,6 +8,8 @@ from django.apps import apps
 from django.core.exceptions import AppRegistryNotReady
 from django.db import models
 
+from reports.rewrite.sql.joined import unquoted
+
 
 def is_unique(table: str, column: str) -> bool:
     """Return whether a column has each value once; of tables without a model, the column ``id``."""
@@ -27,9 +29,5 @@ def _fields(table: str) -> list[models.Field[Any, Any]]:
         found = apps.get_models(include_auto_created=True)
     except AppRegistryNotReady:
         return []
-    plain = _plain(table)
-    return [field for model in found if _plain(model._meta.db_table) == plain for field in model._meta.local_fields]
-
-
-def _plain(table: str) -> str:
-    return table.replace('"', "")
+    name = unquoted(table)
+    return [field for model in found if unquoted(model._meta.db_table) == name for field in model._meta.local_fields]

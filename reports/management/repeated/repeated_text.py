@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from reports.errors import listed
-from reports.management.rewriting.repeated_subqueries import Repeated, Search
-from reports.management.rewriting.statement_statistics import Statistics
-from reports.rewrite.rewriting import Finding
+from reports.errors import counted, listed
+from reports.management.repeated.repeated_subqueries import Repeated, Search
+from reports.management.repeated.statement_statistics import Statistics
+from reports.rewrite.rewriting import Finding, Kind
 from reports.rewrite.sql.layout import layout
 
 _INDENT = "   "
@@ -48,25 +48,25 @@ def notes(search: Search, statistics: Statistics, *, right: str) -> Iterator[str
     """Yield what the figures leave out, a sentence or two each."""
     if statistics.hidden:
         part = _part(statistics.hidden_milliseconds, statistics.milliseconds)
-        count = _count(statistics.hidden, "statement")
-        yield f"{count} of other users ({part} of the time) hidden from this role. {right}"
+        hidden = counted(statistics.hidden, "statement")
+        yield f"{hidden} of other users ({part} of the time) hidden from this role. {right}"
     if search.unreadable:
-        yield f"{_count(search.unreadable, 'text')} could not be read: cut off, or with a constant that was no value."
+        yield f"{counted(search.unreadable, 'text')} could not be read: cut off, or with a constant that was no value."
     if statistics.lost:
-        yield f"{_count(statistics.lost, 'text')} was given up by the server: pg_stat_statements_reset() begins anew."
+        yield f"{counted(statistics.lost, 'text')} was given up by the server: pg_stat_statements_reset() begins anew."
     if statistics.evicted:
         yield (
-            f"Rare statements were forgotten {_count(statistics.evicted, 'time')} to make room: raise"
+            f"Rare statements were forgotten {counted(statistics.evicted, 'time')} to make room: raise"
             " pg_stat_statements.max to see all."
         )
 
 
 def _statement(number: int, found: Repeated, statistics: Statistics) -> Iterator[str]:
-    counted = found.counted
-    part = _part(counted.milliseconds, statistics.milliseconds)
+    statement = found.counted
+    part = _part(statement.milliseconds, statistics.milliseconds)
     yield (
-        f"{number}. {_count(counted.calls, 'call')}, {_time(counted.milliseconds)} in all ({part} of the database's),"
-        f" {_time(counted.mean)} each; queryid {counted.queryid}"
+        f"{number}. {counted(statement.calls, 'call')}, {_time(statement.milliseconds)} in all ({part} of the"
+        f" database's), {_time(statement.mean)} each; queryid {statement.queryid}"
     )
     for finding in found.findings:
         yield from _wrapped(_finding(finding))
@@ -80,11 +80,11 @@ def _statement(number: int, found: Repeated, statistics: Statistics) -> Iterator
         yield f"{_INDENT}in Python:"
         yield textwrap.indent(advice, _INDENT * 2)
     yield ""
-    yield textwrap.indent(layout(found.rewritten or counted.text), _INDENT)
+    yield textwrap.indent(layout(found.rewritten or statement.text), _INDENT)
 
 
 def _finding(finding: Finding) -> str:
-    what = "joins" if finding.kind == "multiplied" else "subqueries"
+    what = "joins" if finding.kind == Kind.MULTIPLIED else "subqueries"
     wrong = "; the result is wrong, not only slow" if finding.is_wrong else ""
     reason = f"; not rewritten: {finding.reason}" if finding.reason else ""
     return f"{finding.kind}: {finding.count} {what} over {listed(finding.tables)}{wrong}{reason}"
@@ -102,7 +102,7 @@ def _saving(found: Repeated) -> str:
 
 
 def _summary(search: Search, statistics: Statistics, shown: Sequence[Repeated]) -> str:
-    read = f"{_count(search.read, 'statement')} read"
+    read = f"{counted(search.read, 'statement')} read"
     since = f" since {statistics.since.isoformat(sep=' ', timespec='seconds')}" if statistics.since else ""
     if not search.found:
         return f"{read}{since}: none repeats a subquery."
@@ -117,14 +117,14 @@ def _summary(search: Search, statistics: Statistics, shown: Sequence[Repeated]) 
 
 
 def _data(found: Repeated, statistics: Statistics) -> dict[str, Any]:
-    counted = found.counted
+    statement = found.counted
     return {
-        "queryid": str(counted.queryid),
-        "calls": counted.calls,
-        "rows": counted.rows,
-        "milliseconds": counted.milliseconds,
-        "mean_milliseconds": counted.mean,
-        "part_of_time": counted.milliseconds / statistics.milliseconds if statistics.milliseconds else 0.0,
+        "queryid": str(statement.queryid),
+        "calls": statement.calls,
+        "rows": statement.rows,
+        "milliseconds": statement.milliseconds,
+        "mean_milliseconds": statement.mean,
+        "part_of_time": statement.milliseconds / statistics.milliseconds if statistics.milliseconds else 0.0,
         "findings": [
             {
                 "kind": str(finding.kind),
@@ -147,7 +147,7 @@ def _data(found: Repeated, statistics: Statistics) -> dict[str, Any]:
         "saved_part": found.share,
         "saved_milliseconds": found.saved,
         "is_limited": found.is_limited,
-        "sql": counted.text,
+        "sql": statement.text,
         "rewritten": layout(found.rewritten) if found.rewritten else None,
     }
 
@@ -160,10 +160,6 @@ def _time(milliseconds: float) -> str:
     if milliseconds < 1000:
         return f"{milliseconds:,.1f} ms"
     return f"{milliseconds / 1000:,.1f} s"
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def _part(part: float, whole: float) -> str:
