@@ -445,6 +445,33 @@ def test_find_of_a_queryset_asks_no_database():
     assert others == []
 
 
+@pytest.mark.django_db
+def test_find_with_costs():
+    queryset = board().values("open", "closed")
+
+    (finding,) = find(queryset, costs=True)
+
+    assert finding.costs is not None
+    assert finding.costs[0] == pytest.approx(queryset_cost(queryset))
+    assert f"Estimated cost {finding.costs[0]:,.0f} → {finding.costs[1]:,.0f}." in str(finding)
+    assert find(Buyer.objects.all(), costs=True) == ()
+
+
+@pytest.mark.django_db
+def test_find_with_costs_of_what_is_not_rewritten():
+    multiplied = Buyer.objects.annotate(a=Count("sales"), b=Count("visits"))
+
+    (finding,) = find(multiplied, costs=True)
+
+    assert finding.costs is not None
+    assert finding.costs[1] is None
+    assert "→" not in str(finding).partition("Instead")[0]
+
+
+def queryset_cost(queryset: models.QuerySet[Any, Any]) -> float:
+    return float(re.findall(r"cost=[\d.]+\.\.([\d.]+)", queryset.explain())[0])
+
+
 def test_find_in_a_text():
     sql, params = board().values("open", "closed").query.sql_with_params()
     numbers = iter(range(1, len(params) + 1))
@@ -476,6 +503,11 @@ def test_find_nothing(statement: Any):
 def test_find_refuses_what_is_no_statement(statement: Any):
     with pytest.raises(TypeError):
         find(statement)
+
+
+def test_a_text_has_no_costs():
+    with pytest.raises(TypeError, match="a text has no values"):
+        find("SELECT 1", costs=True)
 
 
 def test_findings_of_values_that_are_equal():

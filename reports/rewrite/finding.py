@@ -1,14 +1,16 @@
-"""What is found in a statement or a queryset, without a database."""
+"""What is found in a statement or a queryset."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from django.db import models
 
 from reports.rewrite.advice.advising import advised
 from reports.rewrite.compiled import check_queryset, compile_queryset
+from reports.rewrite.costs import estimated_costs
 from reports.rewrite.rewriting import Finding, Reason, Refusal, Rewriting
 from reports.rewrite.sending.decisions import pattern
 from reports.rewrite.sql.numbered import Unreadable, numbered, parameters
@@ -17,21 +19,30 @@ from reports.rewrite.statements import rewrite
 _PLACEHOLDER = re.compile(r"%(.)", re.DOTALL)
 
 
-def find(statement: str | models.QuerySet[Any, Any], *, using: str | None = None) -> tuple[Finding, ...]:
+def find(
+    statement: str | models.QuerySet[Any, Any], *, using: str | None = None, costs: bool = False
+) -> tuple[Finding, ...]:
     """Return what a statement repeats, multiplies or could share; the empty tuple when nothing.
 
     Args:
         statement: A queryset; or a text with ``%s`` for its values, as the ORM writes it, or with ``$1``, as
             pg_stat_statements has it. What cannot be read has no findings.
-        using: The database for which a queryset is compiled, None for its own. It is not asked.
+        using: The database for which a queryset is compiled, None for its own.
+        costs: Ask that database, by EXPLAIN, what the queryset costs as it is and at best; else it is not asked.
 
     Raises:
-        TypeError: Neither a text nor a queryset for PostgreSQL.
+        TypeError: Neither a text nor a queryset for PostgreSQL; ``costs`` of a text, which has no values.
     """
     if isinstance(statement, str):
+        if costs:
+            raise TypeError("costs are those of a queryset: a text has no values.")
         return advised(rewrite(numbered_text(statement), findings_only=True))
     rewriting, params = rewriting_of(statement, using)
-    return advised(rewriting, params)
+    found = advised(rewriting, params)
+    if not costs or not found:
+        return found
+    known = estimated_costs(rewriting, params, using or statement.db)
+    return tuple(replace(finding, costs=known) for finding in found)
 
 
 def rewriting_of(queryset: models.QuerySet[Any, Any], using: str | None = None) -> tuple[Rewriting, tuple[Any, ...]]:

@@ -95,7 +95,8 @@ class Finding:
 
     ``tables`` are those that are read more than once; ``count`` is how many subqueries (or multiplied joins) there are;
     ``is_wrong`` says that the result has multiplied values in it. ``reason`` is why it is not rewritten, None when it
-    is; ``advice`` is the ORM's own line where that suffices; ``line`` is where Python sent it, ``file.py:12``.
+    is; ``advice`` is the ORM's own line where that suffices; ``line`` is where Python sent it, ``file.py:12``;
+    ``costs`` are the planner's for the whole statement, as it is and at best, where they were asked for.
     """
 
     kind: Kind
@@ -106,6 +107,7 @@ class Finding:
     reason: str | None = None
     advice: str | None = None
     line: str | None = None
+    costs: tuple[float, float | None] | None = None
 
     def __str__(self) -> str:
         what = "joins" if self.kind == Kind.MULTIPLIED else "subqueries"
@@ -113,6 +115,9 @@ class Finding:
         text = f"{self.kind}: {self.count} {what} over {', '.join(self.tables)}{wrong}."
         if self.line:
             text = f"{self.line}: {text}"
+        if self.costs:
+            before, after = self.costs
+            text += f" Estimated cost {before:,.0f}{'' if after is None else f' → {after:,.0f}'}."
         if self.reason and not self.is_wrong:
             text += f" Not rewritten: {self.reason}."
         if self.advice:
