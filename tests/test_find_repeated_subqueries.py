@@ -72,6 +72,8 @@ def stand_in() -> Stand:
         *rows: tuple[Any, ...], version: str = "18", time: str = "total_exec_time", evicted: int | None = None
     ) -> None:
         with connection.cursor() as cursor:
+            # The planner forgets how few rows other tests have left: it expects ten pages of a table that it does not know.
+            cursor.execute("TRUNCATE helpdesk_ticket, helpdesk_department CASCADE")
             cursor.execute("CREATE SCHEMA other")
             cursor.execute(
                 "CREATE TABLE other.kept (userid oid, dbid oid, queryid bigint, query text, calls bigint,"
