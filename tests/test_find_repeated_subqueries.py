@@ -72,7 +72,7 @@ def stand_in() -> Stand:
         *rows: tuple[Any, ...], version: str = "18", time: str = "total_exec_time", evicted: int | None = None
     ) -> None:
         with connection.cursor() as cursor:
-            # The planner forgets how few rows other tests have left: it expects ten pages of a table that it does not know.
+            # The planner forgets how few rows other tests have left, and expects ten pages of what it does not know.
             cursor.execute("TRUNCATE helpdesk_ticket, helpdesk_department CASCADE")
             cursor.execute("CREATE SCHEMA other")
             cursor.execute(
