@@ -6,8 +6,8 @@ Each pair has its own virtual environment and its own test database; two run at 
 them: they test the bare checkout. The pair of the interpreter that runs this is left out: `make test` tests it.
 
 The newest Django is tested whole with the newest Python, as `make test` tests the oldest pair. The others run what
-compares a report with a real table and what tries hostile values; with the server's binding on the newest Python, for
-that binding is Django's and the driver's matter.
+compares a report with a real table and what tries hostile values; with the server's binding on the oldest Python
+that has every Django, for that binding is Django's and the driver's matter.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Cell:
     interpreter: str
     python: str
     django: str
-    is_newest: bool
     is_whole: bool
+    with_server: bool
     psycopg: str = "?"
     counts: Counter[str] = field(default_factory=Counter)
     seconds: float = 0
@@ -58,13 +58,13 @@ class Cell:
         return f"py{self.python}-django{self.django}".replace(".", "")
 
     def run(self) -> None:
-        """Test with parameters bound by the client; with the newest Python what depends on it with the server's too."""
+        """Test with parameters bound by the client, then what depends on that with the server's."""
         some = "(differential or injection) and not once"
         started = time.monotonic()
         try:
             python = self.make_environment()
             self.pytest(python, "not once and (differential or not oracle)" if self.is_whole else some, "client")
-            if self.is_newest:
+            if self.with_server:
                 self.pytest(python, some, "server")
         except (SystemExit, OSError, subprocess.CalledProcessError) as error:
             self.faults.append(str(error))
@@ -153,11 +153,12 @@ def main() -> int:
     tested = sys.version_info[:2], version("django").rpartition(".")[0]
     print(f"Python {sys.version_info[0]}.{sys.version_info[1]} with Django {tested[1]}: tested by make test")
     newest = max(found)
+    asked = min(series for series in found if len(DJANGOS[series]) == len(DJANGOS[newest]))
     cells = [
         Cell(
             *(path, ".".join(map(str, numbers)), django),
-            is_newest=series == newest,
             is_whole=series == newest and django == DJANGOS[series][-1],
+            with_server=series == asked,
         )
         for series, (path, numbers) in found.items()
         for django in DJANGOS[series]
