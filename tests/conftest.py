@@ -2,12 +2,17 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from django.db import connection
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from reports import copy_cursors, timers
+
+if TYPE_CHECKING:
+    from tests.rewriting import Fake
 
 # A busy machine is no fault of what is tested.
 settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -19,6 +24,26 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait longer for a statement that was cancelled: a disk that stands still for seconds loses no connection."""
     monkeypatch.setattr(copy_cursors, "GRACE", 60.0)
     monkeypatch.setattr(timers, "GRACE", 60.0)
+
+
+@pytest.fixture
+def forget() -> Iterator[None]:
+    """Begin without decisions how statements are sent, and leave none."""
+    from tests.rewriting import forgotten  # with the parser, which few tests need
+
+    with forgotten():
+        yield
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch, forget: None) -> Fake:
+    """Say how statements are rewritten, in place of the rewriter."""
+    from reports.rewrite.sending import choosing
+    from tests.rewriting import Fake
+
+    found = Fake()
+    monkeypatch.setattr(choosing, "rewrite", found)
+    return found
 
 
 @pytest.fixture(scope="session")

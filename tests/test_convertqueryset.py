@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -13,7 +12,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.apps import apps
 from django.core import checks
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -50,6 +48,7 @@ from reports.rewrite.sql.templating import outer_aliases, template_sql, with_nam
 from reports.rewrite.sql.text import Text
 from reports.testing import assert_matches
 from tests.models import Store
+from tests.printed import run_printed
 
 pytestmark = pytest.mark.django_db
 
@@ -238,17 +237,7 @@ def run_python(printed: str) -> dict[str, Any]:
     """Return what the printed Python defines, its model taken out of the app registry again."""
     code = re.split(r"^(?=import |from )", printed, maxsplit=1, flags=re.MULTILINE)[1]
     code = re.split(r"^\w+: equal, ", code, flags=re.MULTILINE)[0]
-    ast.parse(code)
-    before = {label: dict(models) for label, models in apps.all_models.items()}
-    names: dict[str, Any] = {"__name__": "tests.printed"}
-    try:
-        exec(compile(code, "printed.py", "exec", dont_inherit=True), names)  # noqa: S102 - our own text
-    finally:
-        for label, models in before.items():
-            apps.all_models[label].clear()
-            apps.all_models[label].update(models)
-        apps.clear_cache()
-    return names
+    return run_printed(code, "tests.printed")
 
 
 def written(name: str, folder: Path, *args: str) -> tuple[type[Report], str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import datetime
 import re
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from reports.management.probes import Probe, name_of, plain, probed
 from reports.management.variables import find_variables
 from reports.param_fields import ListParam
 from reports.prebuilt.vocabulary.declared import Prebuilt
+from tests.printed import run_printed
 
 pytestmark = pytest.mark.django_db
 
@@ -156,17 +156,7 @@ def refused(*args: str) -> str:
 def run_python(printed: str) -> dict[str, Any]:
     """Return what the printed Python defines, its model taken out of the app registry again."""
     code = re.sub(r"\A(?:-- .*\n)*", "", printed)
-    ast.parse(code)
-    before = {label: dict(models) for label, models in apps.all_models.items()}
-    names: dict[str, Any] = {"__name__": f"{APP}.printed"}
-    try:
-        exec(compile(code, "printed.py", "exec", dont_inherit=True), names)  # noqa: S102 - our own text
-    finally:
-        for label, models in before.items():
-            apps.all_models[label].clear()
-            apps.all_models[label].update(models)
-        apps.clear_cache()
-    return names
+    return run_printed(code, f"{APP}.printed")
 
 
 # What is printed.

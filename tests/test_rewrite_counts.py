@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 
 from reports.rewrite.rewriting import Reason
 from reports.rewrite.sending import counts
 from reports.rewrite.sending.counts import Tally, tally
-from tests.rewriting import forgotten
 
-
-@pytest.fixture(autouse=True)
-def forget() -> Iterator[None]:
-    with forgotten():
-        yield
+pytestmark = pytest.mark.usefixtures("forget")
 
 
 def test_nothing_counted():

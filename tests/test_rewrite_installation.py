@@ -20,22 +20,14 @@ from reports import apps as reports_apps
 from reports import guard
 from reports.checks import settings as settings_check
 from reports.rewrite.rewriting import Strategy
-from reports.rewrite.sending import choosing, installation
+from reports.rewrite.sending import installation
 from reports.rewrite.sending.installation import consolidated, install, install_everywhere
 from reports.rewrite.sending.instrument import Rewriter
-from tests.rewriting import ORIGINAL, REWRITTEN, Fake, forgotten, run
+from tests.rewriting import ORIGINAL, REWRITTEN, Fake, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 LATERAL = Strategy.LATERAL
-
-
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake]:
-    found = Fake()
-    monkeypatch.setattr(choosing, "rewrite", found)
-    with forgotten():
-        yield found
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from unittest.mock import Mock
 
@@ -24,33 +24,20 @@ from django.test.utils import CaptureQueriesContext
 from psycopg import sql as composing
 
 from reports.rewrite.rewriting import Reason, Strategy
-from reports.rewrite.sending import choosing, instrument
+from reports.rewrite.sending import instrument
 from reports.rewrite.sending.counts import Tally, tally
 from reports.rewrite.sending.decisions import Decision, Kept
 from reports.rewrite.sending.installation import consolidated
 from reports.rewrite.sending.instrument import Rewriter, may_repeat
 from tests.models import Region, Store
 from tests.reports import Figures
-from tests.rewriting import FAILING, GOOD, ORIGINAL, PARAMS, REWRITTEN, SQL, Fake, forgotten, run
+from tests.rewriting import FAILING, GOOD, ORIGINAL, PARAMS, REWRITTEN, SQL, Fake, run
 from tests.sessions import modes, setting
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 LATERAL = Strategy.LATERAL
 SERVER_SIDE = connection.settings_dict["OPTIONS"]["server_side_binding"]
-
-
-@pytest.fixture
-def forget() -> Iterator[None]:
-    with forgotten():
-        yield
-
-
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch, forget: None) -> Fake:
-    found = Fake()
-    monkeypatch.setattr(choosing, "rewrite", found)
-    return found
 
 
 @pytest.mark.parametrize(

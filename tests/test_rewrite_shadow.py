@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,31 +11,17 @@ from django.db import connection
 from django.db.models import Count, OuterRef, Subquery
 
 from reports.rewrite.rewriting import Strategy
-from reports.rewrite.sending import choosing
 from reports.rewrite.sending.counts import tally
 from reports.rewrite.sending.installation import consolidated
 from reports.rewrite.sending.shadow import is_due
 from tests.models import Region, Store
-from tests.rewriting import FAILING, GOOD, ORIGINAL, PARAMS, SQL, Fake, forgotten, run
+from tests.rewriting import FAILING, GOOD, ORIGINAL, PARAMS, SQL, Fake, run
 from tests.sessions import modes, setting
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 SAME = "SELECT 'original', $1::int, $2::int"
 SHADOW = "reports.rewrite.shadow"
-
-
-@pytest.fixture
-def forget() -> Iterator[None]:
-    with forgotten():
-        yield
-
-
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch, forget: None) -> Fake:
-    found = Fake()
-    monkeypatch.setattr(choosing, "rewrite", found)
-    return found
 
 
 def messages(caplog: pytest.LogCaptureFixture) -> list[str]:

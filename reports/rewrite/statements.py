@@ -129,7 +129,7 @@ def _read_joins(select: Select) -> _Found:
 
 
 def _refusal(select: Select, error: Refused) -> Refusal:
-    return Refusal(error.reason, select.text.written(Span(select.begin, select.end)), error.detail)
+    return error.refusal(select.text.written(Span(select.begin, select.end)))
 
 
 def _folded(read: Sequence[tuple[Select, _Found]], same: Sequence[int] | None, strategy: Strategy) -> Folded:

@@ -12,9 +12,9 @@ from sqlglot import TokenType
 from reports.rewrite.folding.fold import Folded, check_outer
 from reports.rewrite.folding.joins import Joined, Multiplied, is_distinct
 from reports.rewrite.folding.naming import takes_name
-from reports.rewrite.folding.splicing import free_names, spliced, with_clause
+from reports.rewrite.folding.splicing import cte, free_names, key_join, lateral_join, spliced, with_clause
 from reports.rewrite.folding.values import Columns
-from reports.rewrite.rewriting import Finding, KeyPair, Kind, Reason, Refusal, Strategy
+from reports.rewrite.rewriting import Finding, KeyPair, Kind, Reason, Strategy
 from reports.rewrite.sql import functions
 from reports.rewrite.sql.expressions import Call, Refused, check_known, column, qualifiers, reads_any
 from reports.rewrite.sql.risks import Risk, risk
@@ -26,7 +26,7 @@ def finding(found: Multiplied, reason: Refused | None) -> Finding:
     """Return what is said of a SELECT."""
     text = found.select.text
     tables = tuple(each.source.name for each in found.branches)
-    why = None if reason is None else str(Refusal(reason.reason, "", reason.detail))
+    why = None if reason is None else str(reason.refusal())
     written = tuple(text.written(call.span) for call in found.wrong or found.aggregates)
     return Finding(Kind.MULTIPLIED, tables, len(tables), written, is_wrong=bool(found.wrong), reason=why)
 
@@ -52,9 +52,9 @@ def separate(found: Multiplied, strategy: Strategy) -> Folded:
             if found.joined[found.alias(call) or ""].branch is branch:
                 splices.append((*text.edges(call.span), _value(found, call, columns) + _name(found, call)))
         if columns.written:
-            cte, join, key = _branch(found, branch, columns, strategy)
+            with_key, join, key = _branch(found, branch, columns, strategy)
             joins.append(join)
-            ctes += [cte] if cte else []
+            ctes += [with_key] if with_key else []
             keys += [key] if key else []
     rows = " ".join(text.written(source.span) for source in kept) + "".join(joins)
     splices.append((*text.edges(select.clauses[Clause.FROM]), rows))
@@ -75,7 +75,8 @@ def _check(found: Multiplied) -> None:
         for place, name in qualifiers(text, span) if clause != Clause.FROM else ():
             if name in away and not any(call.span.has(place) for call in found.aggregates):
                 raise Refused(Reason.BRANCHES, f"{name} in {clause}")
-    grouped = {text.canonical(text.bare(item)) for item in _grouped(found)}
+    items = text.split(select.clauses.get(Clause.GROUP, Span(0, 0)), TokenType.COMMA)
+    grouped = {text.canonical(text.bare(select.meant(item))) for item in items}
     for each in found.joined.values():
         if each.branch is None and each.source.on and reads_any(text, each.source.on, away):
             raise Refused(Reason.BRANCHES, text.written(each.source.span))
@@ -104,18 +105,6 @@ def _check_join(found: Multiplied, joined: Joined, grouped: set[str]) -> None:
     own = {alias for alias, each in found.joined.items() if each.branch is joined.branch}
     if any(name not in own for span in joined.rest for _, name in qualifiers(text, span)):
         raise Refused(Reason.BRANCHES, text.written(joined.source.span))
-
-
-def _grouped(found: Multiplied) -> list[Span]:
-    """Return the expressions of GROUP BY; a position is the item that it counts to."""
-    select = found.select
-    spans = select.text.split(select.clauses.get(Clause.GROUP, Span(0, 0)), TokenType.COMMA)
-    items = select.items
-    written = [(span, select.text.written(span)) for span in spans]
-    return [
-        select.value(items[int(number) - 1]) if number.isdecimal() and 0 < int(number) <= len(items) else span
-        for span, number in written
-    ]
 
 
 def _value(found: Multiplied, call: Call, columns: Columns) -> str:
@@ -161,16 +150,14 @@ def _branch(
     if not strategy.is_grouped:
         where = " AND ".join([f"{inner} = {outer}", *asked])
         body = f"SELECT {', '.join(columns.items())} {rows} WHERE {where}"
-        return None, f' LEFT JOIN LATERAL ({body}) AS "{columns.name}" ON TRUE', None
+        return None, lateral_join(columns.name, body), None
     items = ", ".join([f'{inner} AS "k1"', *columns.items()])
     where = f" WHERE {' AND '.join(asked)}" if asked else ""
-    hint = "MATERIALIZED " if strategy == Strategy.MATERIALIZED else ""
     outside = " ".join(text.written(each.source.span) for each in found.joined.values() if each.branch is None)
-    cte = f'"{columns.name}" AS {hint}(SELECT {items} {rows}{where} GROUP BY {inner})'
-    join = f' LEFT JOIN "{columns.name}" ON ("{columns.name}"."k1" = {outer})'
+    body = f"SELECT {items} {rows}{where} GROUP BY {inner}"
     # The pieces are those of a statement that Django would have sent.
     key = KeyPair(f"SELECT {inner} FROM {first}", f"SELECT {outer} FROM {outside}")  # noqa: S608
-    return cte, join, key
+    return cte(columns.name, body, strategy), key_join(columns.name, [outer]), key
 
 
 def _risk(found: Multiplied) -> Risk:

@@ -16,7 +16,7 @@ from reports.rewrite.folding.groups import Group, Repeated
 from reports.rewrite.folding.naming import check_names, name_of
 from reports.rewrite.folding.paging import read_page
 from reports.rewrite.folding.shapes import Shape, Subquery
-from reports.rewrite.folding.splicing import free_names, spliced, with_clause
+from reports.rewrite.folding.splicing import cte, free_names, key_join, lateral_join, spliced, with_clause
 from reports.rewrite.folding.values import Columns, shared_conditions, value
 from reports.rewrite.rewriting import KeyPair, Reason, Strategy
 from reports.rewrite.sql.expressions import Refused, check_known
@@ -131,7 +131,7 @@ def _fold(outer: Select, group: Group, strategy: Strategy, name: str) -> _Fold:
     is_lost = group.risk == Risk.VALUE and not _is_plain(outer.text, outer.clauses[Clause.FROM])
     if not strategy.is_grouped or not group.is_grouped or is_lost:
         return _lateral(first, conditions, columns, places)
-    return _grouped(outer, group, conditions, columns, places, materialized=strategy == Strategy.MATERIALIZED)
+    return _grouped(outer, group, conditions, columns, places, strategy)
 
 
 def _latest(members: Sequence[Subquery], columns: Columns) -> _Fold:
@@ -146,7 +146,7 @@ def _latest(members: Sequence[Subquery], columns: Columns) -> _Fold:
         f"{text.written(span)} {text.written(words)}".rstrip() for span, words in first.select.ordering
     )
     body = f"SELECT {', '.join(columns.items())} {_from(first)} WHERE {where} ORDER BY {ordering} LIMIT 1"
-    return _Fold(columns, places, f' LEFT JOIN LATERAL ({body}) AS "{columns.name}" ON TRUE')
+    return _Fold(columns, places, lateral_join(columns.name, body))
 
 
 def _from(first: Subquery) -> str:
@@ -160,7 +160,7 @@ def _lateral(
     asked = [f"{text.written(key.inner)} = {text.written(key.outer)}" for key in first.keys]
     asked += [f"({text.written(each)})" for each in (*first.others, *conditions)]
     body = f"SELECT {', '.join(columns.items())} {_from(first)} WHERE {' AND '.join(asked)}"
-    return _Fold(columns, list(places), f' LEFT JOIN LATERAL ({body}) AS "{columns.name}" ON TRUE')
+    return _Fold(columns, list(places), lateral_join(columns.name, body))
 
 
 def _grouped(
@@ -169,8 +169,7 @@ def _grouped(
     conditions: Sequence[Span],
     columns: Columns,
     places: Sequence[tuple[Subquery, str]],
-    *,
-    materialized: bool,
+    strategy: Strategy,
 ) -> _Fold:
     first = next(member for member in group.members if isinstance(member, Subquery))
     text = first.text
@@ -182,14 +181,12 @@ def _grouped(
     where = f" WHERE {' AND '.join([*asked, *restricted])}" if asked or restricted else ""
     items = [*(f'{key} AS "k{number}"' for number, key in enumerate(inner, 1)), *columns.items()]
     body = f"SELECT {', '.join(items)} {_from(first)}{where} GROUP BY {', '.join(dict.fromkeys(inner))}"
-    hint = "MATERIALIZED " if materialized else ""
-    on = " AND ".join(f'"{columns.name}"."k{number}" = {key}' for number, key in enumerate(outside, 1))
     rows = f"FROM {outer.text.written(outer.clauses[Clause.FROM])}"
     return _Fold(
         columns,
         list(places),
-        f' LEFT JOIN "{columns.name}" ON ({on})',
-        f'"{columns.name}" AS {hint}({body})',
+        key_join(columns.name, outside),
+        cte(columns.name, body, strategy),
         tuple(
             KeyPair(f"SELECT {key} {_from(first)}", f"SELECT {other} {rows}")
             for key, other in zip(inner, outside, strict=True)

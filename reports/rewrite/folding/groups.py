@@ -56,7 +56,7 @@ class Group:
     def finding(self, refused: Refused | None = None) -> Finding:
         """Return what is said of them."""
         written = tuple(member.text.written(member.span) for member in self.members)
-        why = None if refused is None else str(Refusal(refused.reason, "", refused.detail))
+        why = None if refused is None else str(refused.refusal())
         return Finding(self.kind, _tables(self.members[0].select), len(written), written, reason=why)
 
 
@@ -81,7 +81,7 @@ def read_groups(outer: Select) -> tuple[list[Group], list[Finding], list[Refusal
         if len(same) > 1 and _may_be_shared(first, why, names):
             groups.append(group)
             continue
-        refusals += [Refusal(why.reason, member.text.written(member.span), why.detail) for member, _ in same]
+        refusals += [why.refusal(member.text.written(member.span)) for member, _ in same]
         if len(same) > 1 and why.reason != Reason.NOT_CORRELATED:
             findings.append(group.finding(why))
     return groups, findings, refusals

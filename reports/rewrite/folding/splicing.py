@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reports.rewrite.rewriting import Strategy
 from reports.rewrite.sql.selects import Select
 
 
@@ -32,3 +33,20 @@ def free_names(source: str) -> list[str]:
     """Return names for sub-selects that the text does not have."""
     source = source.lower()  # FOLDED_1 is that name too
     return [name for number in range(1, 100) if (name := f"folded_{number}") not in source]
+
+
+def lateral_join(name: str, body: str) -> str:
+    """Return the join of a sub-select that is asked for each outer row, and gives one row or none."""
+    return f' LEFT JOIN LATERAL ({body}) AS "{name}" ON TRUE'
+
+
+def key_join(name: str, outside: Sequence[str]) -> str:
+    """Return the join of a CTE whose columns ``k1``, ``k2``… equal these columns of the outer row."""
+    on = " AND ".join(f'"{name}"."k{number}" = {key}' for number, key in enumerate(outside, 1))
+    return f' LEFT JOIN "{name}" ON ({on})'
+
+
+def cte(name: str, body: str, strategy: Strategy) -> str:
+    """Return a CTE; the strategy says whether PostgreSQL may inline it."""
+    hint = "MATERIALIZED " if strategy == Strategy.MATERIALIZED else ""
+    return f'"{name}" AS {hint}({body})'

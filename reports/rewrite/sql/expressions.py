@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlglot import TokenType
 
-from reports.rewrite.rewriting import Reason
+from reports.rewrite.rewriting import Reason, Refusal
 from reports.rewrite.sql import functions
 from reports.rewrite.sql.text import Span, Text
 
@@ -19,6 +19,10 @@ class Refused(Exception):
         super().__init__(reason, detail)
         self.reason = reason
         self.detail = detail
+
+    def refusal(self, text: str = "") -> Refusal:
+        """Return what is said of the piece."""
+        return Refusal(self.reason, text, self.detail)
 
 
 @dataclass(frozen=True, slots=True)

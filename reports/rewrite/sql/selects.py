@@ -83,16 +83,19 @@ class Select:
     @property
     def ordering(self) -> list[tuple[Span, Span]]:
         """Each expression of ORDER BY, and the words after it; an ordinal is the item that it counts to."""
-        text, items = self.text, self.items
+        text = self.text
         found = []
         for span in text.split(self.clauses.get(Clause.ORDER, Span(0, 0)), TokenType.COMMA):
             edges = [at for at in text.top(span) if text.word(at) in ("ASC", "DESC", "NULLS", "USING")]
             expression = Span(span.start, min(edges, default=span.end))
-            written = text.written(expression)
-            if written.isdecimal() and 0 < int(written) <= len(items):
-                expression = self.value(items[int(written) - 1])
-            found.append((expression, Span(min(edges, default=span.end), span.end)))
+            found.append((self.meant(expression), Span(min(edges, default=span.end), span.end)))
         return found
+
+    def meant(self, expression: Span) -> Span:
+        """Return an expression of ORDER BY or GROUP BY; an ordinal is the item that it counts to."""
+        written, items = self.text.written(expression), self.items
+        is_ordinal = written.isdecimal() and 0 < int(written) <= len(items)
+        return self.value(items[int(written) - 1]) if is_ordinal else expression
 
     def clause_of(self, place: int) -> Clause | None:
         """Return the clause in which a token stands, None for one before them, as in WITH."""
