@@ -5,31 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import DatabaseError, connections, transaction
+from django.db import connections
 
-from reports.explain import explain
+from reports import conf
 from reports.rewrite.rewriting import Rewriting
-from reports.rewrite.sql.numbered import Sendable, sendable
+from reports.rewrite.sending.choosing import cheapest, ways_of
+from reports.rewrite.sending.measuring import Questions
+from reports.rewrite.sql.numbered import sendable
 
 
 def estimated_costs(rewriting: Rewriting, params: Sequence[Any], using: str) -> tuple[float, float | None]:
-    """Return the costs of the original and of the cheapest candidate, None where there is none.
+    """Return the costs of the original and of the cheapest that could be sent, None where there is none.
 
     Raises:
         django.db.Error: PostgreSQL refuses the original.
     """
-    original = _cost(sendable(rewriting.original), params, using)
-    found = [_cost_or_none(sendable(text), params, using) for text in rewriting.candidates.values()]
-    return original, min((cost for cost in found if cost is not None), default=None)
-
-
-def _cost(statement: Sendable, params: Sequence[Any], using: str) -> float:
-    return explain(connections[using], statement.sql, statement.params(params)).cost
-
-
-def _cost_or_none(statement: Sendable, params: Sequence[Any], using: str) -> float | None:
-    try:
-        with transaction.atomic(using):
-            return _cost(statement, params, using)
-    except DatabaseError:
-        return None  # PostgreSQL refuses it, so it would not be sent
+    connection = connections[using]
+    original = sendable(rewriting.original)
+    with connection.wrap_database_errors, connection.cursor() as cursor:
+        questions = Questions(connection, cursor.cursor, params, conf.rewrite_measure())
+        ways = ways_of(original.sql, params, questions)
+        best = cheapest(ways, questions)
+        return questions.cost(original), None if best is None else questions.cost(ways.statements[best])
