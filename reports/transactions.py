@@ -93,6 +93,19 @@ def rolled_back(execution: Execution) -> Iterator[None]:
 
 
 @contextmanager
+def savepoint(driver: psycopg.Connection[Any], name: str) -> Iterator[None]:
+    """Run statements inside a transaction that goes on when one of them fails."""
+    command(driver, f"SAVEPOINT {name}")
+    try:
+        yield
+    except BaseException:
+        if not driver.closed:
+            command(driver, f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}")
+        raise
+    command(driver, f"RELEASE SAVEPOINT {name}")
+
+
+@contextmanager
 def released(execution: Execution) -> Iterator[None]:
     """Keep what the statement made (a cursor), inside the caller's transaction; put the timeout back.
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
-import psycopg
 from django.db import Error
 from psycopg.pq import TransactionStatus
 
 from reports.rewrite.sending import counts
 from reports.rewrite.sending.decisions import Decision
 from reports.rewrite.sending.measuring import is_answer
-from reports.transactions import command, is_alone
+from reports.transactions import is_alone, savepoint
 
 log = logging.getLogger("reports.rewrite")
 
@@ -45,7 +44,7 @@ def send(
     assert sent is not None
     values = None if params is None else sent.params(params)
     try:
-        with nullcontext() if not decision.may_raise or is_alone(driver) else _savepoint(driver):
+        with nullcontext() if not decision.may_raise or is_alone(driver) else savepoint(driver, _SAVEPOINT):
             result = execute(prefix + sent.sql, values, False, context)
     except Error as error:
         if not is_answer(error.__cause__):
@@ -64,15 +63,3 @@ def send(
         counts.count("rewritten")
         return result
     return execute(prefix + sql, params, False, context)
-
-
-@contextmanager
-def _savepoint(driver: psycopg.Connection[Any]) -> Iterator[None]:
-    command(driver, f"SAVEPOINT {_SAVEPOINT}")
-    try:
-        yield
-    except BaseException:
-        if not driver.closed:
-            command(driver, f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}; RELEASE SAVEPOINT {_SAVEPOINT}")
-        raise
-    command(driver, f"RELEASE SAVEPOINT {_SAVEPOINT}")
